@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,6 +139,13 @@ async def publish(
     paper: Annotated[bool, option("A short text to print and sign.", "--paper")] = False,
     number: Annotated[int | None, option("Another seal than the newest.", min=1)] = None,
     key: Annotated[Path | None, option("File for the log's public key, in PEM.", dir_okay=False)] = None,
+    checkpoint: Annotated[
+        Path | None, option("File for the same as a checkpoint (C2SP), for other programs.", dir_okay=False)
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        option("File logs.policy: the keys of this log, for those who check its proofs.", dir_okay=False),
+    ] = None,
 ) -> None:
     """Publish a seal outside the node: its holder can find out later whether the log before it was changed."""
     from gateway.store.log_reading import seal_numbered
@@ -148,6 +157,10 @@ async def publish(
         seals.write_seal_file(to, seal.to_bytes())
     if key is not None:
         seals.write_seal_file(key, seals.key_pem(seal))
+    if checkpoint is not None or policy is not None:
+        await core.pool.run(
+            partial(_write_notes, call.settings(), core.clock.now(), seal, checkpoint, policy)
+        )
     await core.store.log.record_published(head.number, core.clock.now())
     if paper:
         output.lines(f"{call.word(f'audit.paper.{name}'):<12} {text}" for name, text in seals.on_paper(seal))
@@ -159,6 +172,21 @@ async def publish(
             call, facts | {"key": seal.signed.key_id, "stamped": seal.stamp is not None, "path": to}
         )
     call.say("audit.published", number=head.number)
+
+
+def _write_notes(
+    settings: Settings, now: datetime, seal: PublishedSeal, checkpoint: Path | None, policy: Path | None
+) -> None:
+    """Write the seal as a checkpoint, and the policy that trusts its keys."""
+    from gateway.ops.evidence.proof_text import checkpoint_of, policy_of
+    from gateway.trust.note_keys import open_log_signer
+    from gateway.trust.seals import write_seal_file
+
+    signer = open_log_signer(settings.keys.folder, settings.keys.passwords, seal.signed.seal.log_id)
+    if checkpoint is not None:
+        write_seal_file(checkpoint, signer.sign(checkpoint_of(seal), now).to_text().encode())
+    if policy is not None:
+        write_seal_file(policy, policy_of(signer).to_text().encode())
 
 
 def _terms(

@@ -1,10 +1,11 @@
-"""`gateway evidence`: packs that prove that a document was sent or received. In: on a node an id or a number; anywhere,
-without a node, a pack and a folder of trusted certificates. Out: one ZIP file, or the list of packs made here; of `verify`
-each check that passed, failed or stayed undecided, and for what time; exit 7 unless all passed."""
+"""`gateway evidence`: packs that prove that a document was sent or received, and proofs that are a small text. In: on a
+node an id or a number; anywhere, without a node, a pack and a folder of trusted certificates. Out: one ZIP file, or the
+list of packs made here; of `verify` each check that passed, failed or stayed undecided, and for what time; exit 7 unless
+all passed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -39,19 +40,31 @@ verb = noun("evidence").verb
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
-@verb("15/SNV-VP", "msg_01J… --to case.zip", local=True)
+@verb("15/SNV-VP", "msg_01J… --to case.zip", "15/SNV-VP --proof --to 15.tlog-proof", local=True)
 async def make(
     call: Invocation,
     context: CommandContext,
     document: Annotated[str, argument("Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, option("File or folder; default: this folder.")] = None,
+    proof: Annotated[
+        bool, option("A small text instead: the line of the log with its path and checkpoint.", "--proof")
+    ] = False,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
+    from gateway.ops.evidence import proof_text
     from gateway.ops.evidence.make import EvidenceMaker
 
     async with context.node.store.read(context.scope) as work:
         id = await _find_id(work, document)
     target = to or Path()
+    if proof:
+        text_proof = await proof_text.make(context.node, context.scope, id)
+        target = (target / f"{id}.tlog-proof" if target.is_dir() else target).absolute()
+        await context.node.pool.run(lambda: _write_new(target, (text_proof.to_text().encode(),)))
+        size, checkpoint = target.stat().st_size, text_proof.signed.checkpoint
+        facts = {"id": id, "path": target, "size": size, "index": text_proof.index, "log": checkpoint.origin}
+        output.record(call, facts | {"leaves": checkpoint.size})
+        return
     if not target.is_dir():
         _must_not_exist(target)
     pack = await EvidenceMaker(context.node).make(context.scope, id)
@@ -80,13 +93,19 @@ def _must_not_exist(target: Path) -> None:
 
 
 def _write_pack(pack: PreparedPack, target: Path) -> None:
-    """Write the pack; its name appears when it is complete. Read it again, as it may be needed in ten years."""
+    """Write the pack. Read it again, as it may be needed in ten years."""
+    _write_new(target, pack.pieces(), pack_file.read_pack)
+
+
+def _write_new(target: Path, pieces: Iterable[bytes], check: Callable[[Path], object] | None = None) -> None:
+    """Write a file that must not exist; its name appears when it is complete and checked."""
     _must_not_exist(target)
     try:
         with new_file(target, 0o600, alone=True) as file:
-            file.writelines(pack.pieces())
+            file.writelines(pieces)
             file.flush()
-            pack_file.read_pack(Path(file.name))
+            if check is not None:
+                check(Path(file.name))
     except OSError as cause:
         raise StoreFailure(
             f"the pack could not be written to {target}: {cause.strerror or cause}; free space or name another place"
@@ -142,6 +161,22 @@ def show(call: Invocation, file: File) -> None:
         "members": [asdict(m) for m in pack.manifest.members],
     }
     output.answer(call, facts, (output.plain(line) for line in _story_lines(call, story)))
+
+
+@verb("--to kiem-tra.html", "--to check.html --lang en", local=True)
+async def page(
+    call: Invocation,
+    context: CommandContext,
+    to: Annotated[Path, option("File to write; it must not exist.", dir_okay=False)],
+) -> None:
+    """Write a page that checks proofs in any new browser, offline; it trusts the log of this node."""
+    from gateway.ops.evidence import proof_text
+    from gateway.ops.evidence.page import proof_page
+
+    policy = await proof_text.own_policy(context.node)
+    page = proof_page(policy, call.lang.value).encode()
+    await context.node.pool.run(lambda: _write_new(to, (page,)))
+    output.record(call, {"path": to.absolute(), "size": len(page), "log": policy.logs[0].name})
 
 
 def _report_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, option, verb
+from gateway.cli.command import Invocation, argument, existing, option, verb
 from gateway.cli.output import VERIFICATION
 from gateway.clock import SystemClock
 from gateway.document_view.facts import code_text
@@ -25,14 +25,18 @@ _VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": 
 _FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 
 
-@verb("packet.edxml --trust trust/", "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json")
+@verb(
+    "packet.edxml --trust trust/",
+    "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
+    "van-ban.tlog-proof --of van-ban.pdf --trust trust/",
+)
 def verify(
     call: Invocation,
-    file: Annotated[Path, argument("The envelope, or one PDF; - is standard input.")],
+    file: Annotated[Path, argument("The envelope, one PDF, or a proof; - is standard input.")],
     trust: Annotated[
         Path,
         option(
-            "Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it.",
+            "Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it, for proofs logs.policy.",
             envvar="GATEWAY_TRUST",
         ),
     ],
@@ -40,18 +44,21 @@ def verify(
     from_: Annotated[
         str, option("For one PDF: code of its agency, to compare its seal with pdf/seals.json.", "--from")
     ] = "",
+    document: Annotated[Path | None, existing("For a proof: the file that it should be of.", "--of")] = None,
 ) -> None:
     """Check an envelope offline: signer, recipients, and whether the signature is valid. Exit 7 if it is not."""
     from gateway.ops import pdf, verify_file
+    from gateway.ops.evidence import proof_text
 
     now = SystemClock().now()
     judged_at = moment(at) if at else now
-    alone = pdf.is_pdf(file)
-    if alone:
-        report = pdf.verify_pdf(file, trust, judged_at, now, from_)
+    if proof_text.is_proof(file):
+        report, lines = proof_text.verify(file, trust, document), _proof_lines
+    elif pdf.is_pdf(file):
+        report, lines = pdf.verify_pdf(file, trust, judged_at, now, from_), _pdf_lines
     else:
-        report = verify_file.verify_file(file, trust, judged_at, now)
-    output.answer(call, report, (_pdf_lines if alone else _envelope_lines)(call, report))
+        report, lines = verify_file.verify_file(file, trust, judged_at, now), _envelope_lines
+    output.answer(call, report, lines(call, report))
     if report["verdict"] != "valid":
         raise typer.Exit(VERIFICATION)
 
@@ -138,6 +145,22 @@ def _verdict(call: Invocation, report: dict[str, Any]) -> str:
         return call.word("cli.verify.cannot_tell", reason=reason)
     failed = next((step["n"] for step in report["steps"] if step["ok"] is False), "?")
     return call.word("cli.verify.invalid", step=failed, reason=reason)
+
+
+def _proof_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of a proof of the log."""
+    words = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("?", "unknown")}
+    for step in report["steps"]:
+        mark, word = words[step["ok"]]
+        text = call.word(f"proof.{step['step']}.{word}", **step["params"])
+        yield output.plain(f"{mark} {text}".rstrip())
+    if line := report.get("line"):
+        document = line["document_id"] or line["subject"]
+        at = output.local_times(line["at"])
+        yield output.plain(call.word("proof.line", kind=line["kind"], at=at, document=document))
+        if report["existed_before"]:
+            yield call.word("proof.existed", at=_clock(report["existed_before"]))
+    yield call.word(f"proof.verdict.{report['verdict']}")
 
 
 def _pdf_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:

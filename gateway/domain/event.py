@@ -192,6 +192,10 @@ class Event:
 
 
 BINDING_KINDS = (EventKind.BINDING_APPROVED, EventKind.BINDING_ENDING, EventKind.BINDING_WITHDRAWN)
+# Events that name the envelope and the files of a document.
+NAMING_KINDS = frozenset(
+    kind.value for kind in (EventKind.MESSAGE_QUEUED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
+)
 LIST_KINDS = (EventKind.LIST_BOUND, EventKind.LIST_ENDED)
 
 

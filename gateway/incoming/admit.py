@@ -336,6 +336,7 @@ class _NewPacket:
             "kind": document.kind,
             "document_id": document.document_id,
             "proof": self.proved.proof,
+            "files": [file.sha256 for file in document.files],
             **describe_received(document),
             **({"code": code} if code else {}),
             **({"replaced_by": newer.id} if newer else {}),

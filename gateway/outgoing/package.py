@@ -470,7 +470,7 @@ async def put_document(
             signed_by=packed.signed_by,
         )
         await _put_in_outbox(services, work, item, packed, may_answer=bool(document.draft.replies_to))
-    facts = as_logged(packed) | {"size": packed.size}
+    facts = as_logged(packed) | {"size": packed.size, "files": [file.sha256 for file in document.files]}
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, facts)
 
 

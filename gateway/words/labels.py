@@ -227,7 +227,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
             "secrecy signed_at type urgency"
         ),
         "errors": "code error finding reason verdict",
-        "evidence": "evidence",
+        "evidence": "evidence proof",
         "explain": "explain",
         "incoming": "incoming signatures",
         "journal": "event journal",

@@ -1,5 +1,8 @@
 """Render the page of an evidence pack, for a judge without special software. In: the pack's story and its other files. Out:
-one printable HTML file in Vietnamese, without scripts or external resources; every foreign text is escaped."""
+one printable HTML file in Vietnamese, without scripts or external resources; every foreign text is escaped.
+
+Render the page that checks proofs in a browser without network, in the words of `gateway verify`. In: a policy. Out: one
+HTML file, which may load and send nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.document_view.facts import heir_text, received_word, state_word
 from gateway.document_view.seals import signer_text
+from gateway.domain.event import NAMING_KINDS
 from gateway.domain.evidence import Party, Story, StoryPacket
+from gateway.domain.notes import LogPolicy
 from gateway.domain.states import CODES
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
@@ -21,19 +26,35 @@ from gateway.words import labels
 LANG = "vi"
 # The kinds of proof, in the order in which the page explains them.
 PROOFS = ("signature", "receipt", "log", "stamp", "revocation", "manifest")
+# The texts that the page of proofs fills in by itself, and their parameters.
+_PROOF_WORDS = (
+    *("form.failed", "path.ok", "path.failed", "log.ok", "log.unknown", "witnesses.ok", "witnesses.unknown"),
+    *("file.ok", "file.failed", "file.unknown", "line", "existed", "page.browser"),
+    *("verdict.valid", "verdict.invalid", "verdict.unknown"),
+)
+_PARAMETERS = (
+    "detail",
+    "index",
+    "size",
+    "origin",
+    "keys",
+    "seen",
+    "of",
+    "names",
+    "sha256",
+    "count",
+    "kind",
+    "at",
+    "document",
+)
+_UNFILLED = {name: f"{{{name}}}" for name in _PARAMETERS}
 _OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reached"}
 
 
 def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -> str:
     """Render the page; `file` is the name that the pack will have."""
     say = partial(_say, lang)
-    pages = Environment(
-        loader=PackageLoader("gateway.ops.evidence", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    pages = _templates()
     pages.filters |= {
         "plain": plain,
         "clock": clock,
@@ -52,6 +73,26 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
     state = plain(word(story.state, lang))
     return template.render(
         say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file
+    )
+
+
+def proof_page(policy: LogPolicy, lang: str = LANG) -> str:
+    """Render the page that checks proofs; it trusts this policy until its user changes it."""
+    say = partial(_say, lang)
+    words = {f"proof.{key}": say(f"proof.{key}", **_UNFILLED) for key in _PROOF_WORDS}
+    template = _templates().get_template("proof.html")
+    return template.render(
+        say=say, lang=lang, policy=policy.to_text(), words=words, kinds=sorted(NAMING_KINDS)
+    )
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("gateway.ops.evidence", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

@@ -67,7 +67,7 @@ DUE = {
     *(f"audit {name}" for name in ("verify", "search", "export", "publish", "erase")),
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
-    *(f"evidence {name}" for name in ("make", "verify", "list", "show")),
+    *(f"evidence {name}" for name in ("make", "verify", "page", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
     *(f"book {name}" for name in ("files", "file-list", "hand-over")),
     *("folder check", "folder status", "simulate vxp", "simulate lgsp"),

@@ -1,0 +1,94 @@
+"""Keys with which this node signs checkpoints of its log: Ed25519, which every reader of checkpoints knows, and ML-DSA-44,
+which withstands quantum computers. In: the folder of the keys and a password; a checkpoint. Out: the signed checkpoint;
+whether a signature is of a key. They sign checkpoints alone, never bytes from outside, and lie beside the key of seals.
+Sync: use them in the pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+
+from gateway.domain.notes import (
+    ORIGIN,
+    Checkpoint,
+    NoteKey,
+    NoteKind,
+    NoteSignature,
+    SignedCheckpoint,
+    signed_bytes,
+)
+from gateway.errors import InvalidProof, Misconfigured
+from gateway.trust.keys import own_key
+from gateway.trust.seals import SEAL_FOLDER
+
+_FILES = ("note.key.pem", "note-ml-dsa.key.pem")
+_USE = "that signs checkpoints of the log"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSigner:
+    """Private key of notes with its public one."""
+
+    key: NoteKey
+    private: Ed25519PrivateKey | MLDSA44PrivateKey
+
+    def sign(self, checkpoint: Checkpoint, at: datetime) -> NoteSignature:
+        """Sign a checkpoint. The caller must have checked that it is one of its log, or grew from the one before."""
+        time = int(at.timestamp()) if self.key.kind.has_time else 0
+        value = self.private.sign(signed_bytes(self.key, checkpoint, time))
+        return NoteSignature(
+            self.key.name, self.key.id, (time.to_bytes(8, "big") if self.key.kind.has_time else b"") + value
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSigner:
+    """All keys that sign checkpoints of one log."""
+
+    signers: tuple[NoteSigner, ...]
+
+    @property
+    def keys(self) -> tuple[NoteKey, ...]:
+        return tuple(signer.key for signer in self.signers)
+
+    def sign(self, checkpoint: Checkpoint, at: datetime) -> SignedCheckpoint:
+        return SignedCheckpoint(checkpoint, tuple(signer.sign(checkpoint, at) for signer in self.signers))
+
+
+def open_log_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
+    """Return the signer of this node's checkpoints; its keys are made where there are none yet. Raise Misconfigured when
+    one cannot be opened."""
+    name = f"{ORIGIN}{log_id}"
+    folder = keys_folder / SEAL_FOLDER
+    first = own_key(folder / _FILES[0], password, Ed25519PrivateKey.generate, _USE)
+    second = own_key(folder / _FILES[1], password, MLDSA44PrivateKey.generate, _USE)
+    if not isinstance(first, Ed25519PrivateKey) or not isinstance(second, MLDSA44PrivateKey):
+        raise Misconfigured(f"the keys that sign checkpoints must be Ed25519 and ML-DSA-44: {folder}")
+    return LogSigner(
+        (
+            NoteSigner(NoteKey(name, NoteKind.ED25519, first.public_key().public_bytes_raw()), first),
+            NoteSigner(NoteKey(name, NoteKind.ML_DSA_44, second.public_key().public_bytes_raw()), second),
+        )
+    )
+
+
+def check_signature(key: NoteKey, checkpoint: Checkpoint, signature: NoteSignature) -> None:
+    """Raise InvalidProof unless the key made this signature over the checkpoint."""
+    if len(signature.signature) != key.kind.signature_bytes:
+        raise InvalidProof(f"the signature of {key.name} does not have the form of its key")
+    message = signed_bytes(key, checkpoint, signature.time(key))
+    value = signature.signature[8:] if key.kind.has_time else signature.signature
+    public: Ed25519PublicKey | MLDSA44PublicKey
+    try:
+        if key.kind is NoteKind.ML_DSA_44:
+            public = MLDSA44PublicKey.from_public_bytes(key.material)
+        else:
+            public = Ed25519PublicKey.from_public_bytes(key.material)
+        public.verify(value, message)
+    except (InvalidSignature, ValueError) as cause:
+        raise InvalidProof(f"the signature of {key.name} is not over this checkpoint") from cause

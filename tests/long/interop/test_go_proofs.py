@@ -1,0 +1,68 @@
+"""Proofs and checkpoints hold for a verifier that was not written here: Go's x/mod/sumdb."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.domain import sealed_log
+from gateway.ops.evidence import proof_text
+from gateway.store import log_reading
+from gateway.trust.note_keys import open_log_signer
+from tests.support.evidence import exchanged, sealed
+from tests.support.node import PROVINCE, Town
+
+SOURCES = Path("/usr/share/gocode")
+pytestmark = pytest.mark.skipif(
+    not (SOURCES / "src/golang.org/x/mod/sumdb").is_dir(), reason="Go's x/mod is not installed"
+)
+
+
+def built(folder: Path) -> Path:
+    program = folder / "check"
+    environment = os.environ | {
+        "GO111MODULE": "off",
+        "GOPATH": str(SOURCES),
+        "GOCACHE": str(folder / "cache"),
+    }
+    source = Path(__file__).parent / "go_proofs" / "main.go"
+    subprocess.run(["go", "build", "-o", str(program), str(source)], env=environment, check=True)
+    return program
+
+
+async def test_go_accepts_our_proofs_and_the_growth_of_our_log_and_no_changed_one(
+    town: Town, tmp_path: Path
+) -> None:
+    program, file = built(tmp_path), tmp_path / "a.tlog-proof"
+    _, arrived = await exchanged(town)
+    await sealed(town, None)
+    old = (await log_reading.seal_numbered(town.node.store)).signed.seal
+    await exchanged(town, "16")
+    await sealed(town, None)
+    proof = await proof_text.make(town.node, await town.scope(PROVINCE), arrived.id)
+    growth = await log_reading.Prover(town.node.store).hashes(
+        sealed_log.consistency_spans(old.tree_size, proof.signed.checkpoint.size)
+    )
+    signer = open_log_signer(town.node.settings.keys.folder, town.node.settings.keys.passwords, old.log_id)
+    words = [str(signer.keys[0]), str(old.tree_size)]
+    words += [base64.b64encode(hash).decode() for hash in (old.root, *growth)]
+
+    def check(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        file.write_text(text, encoding="utf-8")
+        command = [str(program), str(file), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    text = proof.to_text()
+    accepted = check(text, *words)
+    assert (accepted.returncode, accepted.stdout.encode().rstrip()) == (0, proof.leaf), accepted.stdout
+    assert growth
+    assert check(text, *words[:1]).returncode == 0
+    assert check(text, *words[:-1]).returncode == 1
+    assert check(text.replace(f"index {proof.index}", f"index {proof.index + 1}")).returncode
+    size = proof.signed.checkpoint.size
+    changed = check(text.replace(f"\n{size}\n", f"\n{size + 1}\n"), *words[:1])
+    assert (changed.returncode, "signature" in changed.stdout) == (1, True), changed.stdout
