@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gateway import random_source
 from gateway.atomic_files import make_private, sync_folder, write_private
 from gateway.domain.certificates import ANY_KEY, KeyUse
+from gateway.domain.wall_clock import moment_text
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
@@ -382,11 +383,11 @@ def _no_key_error(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime,
     ]
     if barred:
         return NotFound(
-            f"agency {agency_code} has no exchange key that may sign at {at.isoformat()}: {'; '.join(barred)}",
+            f"agency {agency_code} has no exchange key that may sign at {moment_text(at)}: {'; '.join(barred)}",
             hint="bind the certificate of its new key: gateway keys propose, then gateway keys approve",
         )
     return NotFound(
-        f"agency {agency_code} has no exchange key with a certificate valid at {at.isoformat()}",
+        f"agency {agency_code} has no exchange key with a certificate valid at {moment_text(at)}",
         hint="generate a key, have its request signed, then import the certificate",
     )
 

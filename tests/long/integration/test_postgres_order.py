@@ -79,7 +79,7 @@ async def sent(store: SqlStore, clock: ManualClock, state: str) -> OutgoingDocum
     document = outgoing(
         clock,
         draft=draft(recipients=(Recipient(code=LAST), Recipient(code=FIRST))),
-        state=OutState.BLOCKED,
+        state=OutState.PACKED,
         envelope_digest=digest("envelope"),
         envelope_size=1,
     )
