@@ -68,6 +68,9 @@ class EvidencePacks(Protocol):
     async def make(self, scope: AgencyScope, id: str) -> PackFile:
         """Make a pack; raise NotFound when the agency has no such document."""
 
+    async def proof(self, scope: AgencyScope, id: str) -> str:
+        """Make a small proof; raise NotFound when the agency has no such document, Clash while no seal covers it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeps:

@@ -38,7 +38,7 @@ def build_application(node: OpenNode, health: HealthProbe, more: Iterable[Route]
 
 
 class _LateEvidence:
-    """Maker of evidence packs whose modules, which judge every packet anew, are loaded for the first pack."""
+    """Maker of evidence packs and proofs whose modules, which judge every packet anew, are loaded for the first."""
 
     def __init__(self, node: OpenNode) -> None:
         self._node = node
@@ -46,6 +46,10 @@ class _LateEvidence:
     async def make(self, scope: AgencyScope, id: str) -> PackFile:
         """NotFound when the agency has no such document."""
         return await self._maker.make(scope, id)
+
+    async def proof(self, scope: AgencyScope, id: str) -> str:
+        """NotFound when the agency has no such document, Clash while it is under no seal."""
+        return await self._maker.proof(scope, id)
 
     @cached_property
     def _maker(self) -> EvidenceMaker:

@@ -297,6 +297,11 @@ async def seal_numbered(store: SqlStore, number: int | None = None) -> Published
     return seal
 
 
+async def seal_newest(store: SqlStore) -> PublishedSeal | None:
+    """Return the newest seal; None when there is none yet."""
+    return await _seal(store, select(LogSealRow).order_by(_NUMBER.desc()))
+
+
 async def seal_published(store: SqlStore) -> PublishedSeal | None:
     """Return the newest seal that was published outside the node; None when none was."""
     last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()

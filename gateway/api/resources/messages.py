@@ -27,6 +27,7 @@ from gateway.api.call import (
     slices,
     stream,
 )
+from gateway.api.deps import EvidencePacks
 from gateway.api.message_view import Message
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
@@ -406,10 +407,43 @@ async def read_inbox_evidence(call: Call) -> web.StreamResponse:
     return await _send_pack(call, document.id)
 
 
+_proof_route = partial(
+    EVIDENCE_ROUTES,
+    text="A small text in C2SP's form `tlog-proof`: with it anyone can check that a file of the document is in the "
+    "node's log and has not changed since (docs/proofs.md). A minute after the document was packed or taken in; before it "
+    "409 `GW-NOT-SEALED`.",
+    media="text/plain",
+    fails=(409,),
+)
+
+
+@_proof_route("GET /messages/{id}/proof", "The message's place in the log as one small text")
+async def read_message_proof(call: Call) -> web.StreamResponse:
+    return await _send_proof(call)
+
+
+@_proof_route(
+    "GET /inbox/{id}/proof", "The incoming document's place in the log as one small text", tag="inbox"
+)
+async def read_inbox_proof(call: Call) -> web.StreamResponse:
+    return await _send_proof(call)
+
+
+async def _send_proof(call: Call) -> web.StreamResponse:
+    id = call.path("id")
+    proof = (await _evidence(call).proof(call.scope(), id)).encode()
+    return await download(
+        call,
+        name=f"{id}.tlog-proof",
+        content_type="text/plain",
+        size=len(proof),
+        sha256=None,
+        pieces=stream_pieces(call.deps.pool, iter((proof,))),
+    )
+
+
 async def _send_pack(call: Call, id: str) -> web.StreamResponse:
-    if call.deps.evidence is None:
-        raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
-    pack = await call.deps.evidence.make(call.scope(), id)
+    pack = await _evidence(call).make(call.scope(), id)
     await note_reading(call.deps.out, call.scope(), id, pack.name, Door.API)
     return await download(
         call,
@@ -419,3 +453,9 @@ async def _send_pack(call: Call, id: str) -> web.StreamResponse:
         sha256=None,
         pieces=stream_pieces(call.deps.pool, pack.pieces()),
     )
+
+
+def _evidence(call: Call) -> EvidencePacks:
+    if call.deps.evidence is None:
+        raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
+    return call.deps.evidence

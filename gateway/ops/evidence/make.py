@@ -32,8 +32,8 @@ from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.attachment import pieces
-from gateway.errors import InvalidProof, NotFound
-from gateway.ops.evidence import contents, pack_file
+from gateway.errors import InvalidProof
+from gateway.ops.evidence import contents, pack_file, proof_text
 from gateway.ops.evidence.contents import Finder, FoundPackets, HeldPacket, PackPacket
 from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
@@ -75,6 +75,10 @@ class EvidenceMaker:
         document."""
         async with self._turns:
             return await self._make(scope, id)
+
+    async def proof(self, scope: AgencyScope, id: str) -> str:
+        """Return the proof of a document as a text. NotFound for no document, Clash while its line is under no seal."""
+        return (await proof_text.make(self._node, scope, id)).to_text()
 
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
         """Return every packet of a document, the oldest first, without making a pack."""
@@ -246,7 +250,7 @@ async def proofs_of(
         (path,) = await prover.inclusions([leaf.index], sealed.tree_size)
         proved.append(ProvedLeaf(index=leaf.index, body=leaf.body, seal=sealed.number, path=path))
     published = await log_reading.seal_published(store)
-    for newer_seal in (published, await _newest_seal(store)):
+    for newer_seal in (published, await log_reading.seal_newest(store)):
         if newer_seal is not None:
             seals[newer_seal.signed.seal.number] = newer_seal
     ordered = [seals[number] for number in sorted(seals)]
@@ -283,13 +287,6 @@ async def _load_leaves(
     for owner, subject in queries:
         leaves |= {leaf.index: leaf for leaf in await log_reading.leaves_of(store, owner, subject)}
     return [leaves[index] for index in sorted(leaves)]
-
-
-async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
-    try:
-        return await log_reading.seal_numbered(store)
-    except NotFound:
-        return None
 
 
 async def _join(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> JoinedTrees:

@@ -29,7 +29,7 @@ from gateway.domain.notes import (
     read_proof,
 )
 from gateway.domain.sealed_log import PublishedSeal, read_leaf
-from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound
+from gateway.errors import Clash, GatewayError, InvalidProof, Misconfigured, NotFound
 from gateway.store import log_reading
 from gateway.store.log_reading import StoredLeaf
 from gateway.trust.note_keys import LogSigner, check_signature, open_log_signer
@@ -39,13 +39,16 @@ _LINE_FIELDS = ("id", "kind", "at", "subject", "seq")
 
 
 async def make(node: OpenNode, scope: AgencyScope, id: str) -> LeafProof:
-    """Make the proof of a document under the newest seal. NotFound while its line is under none."""
-    seal = await log_reading.seal_numbered(node.store)
+    """Make the proof of a document under the newest seal. NotFound for no document, Clash while its line is under none."""
+    async with node.store.read(scope) as work:
+        await (work.incoming if id.startswith("inb_") else work.outgoing).get(id)
+    seal = await log_reading.seal_newest(node.store)
     leaves = await log_reading.leaves_of(node.store, scope.agency_id, id)
     leaf = next((leaf for leaf in leaves if _named_files(read_leaf(leaf.body))), None)
-    if leaf is None or leaf.index >= seal.signed.seal.tree_size:
-        raise NotFound(
+    if seal is None or leaf is None or leaf.index >= seal.signed.seal.tree_size:
+        raise Clash(
             f"the log has no sealed line about the files of {id} yet",
+            code="GW-NOT-SEALED",
             hint="a document is sealed within a minute after it is packed or taken in; then make the proof again",
         )
     return await _prove(node, leaf, seal)

@@ -13,10 +13,11 @@ import pytest
 from gateway.domain import figures
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event, EventKind
+from gateway.domain.notes import read_proof
 from gateway.stored_content import tell_readings
 from tests.foreign.unit.compat.test_door import arrive
 from tests.support.api import DEPARTMENT, PROVINCE, Door
-from tests.support.evidence import check, unpacked
+from tests.support.evidence import check, sealed, unpacked
 from tests.support.node import Town
 from tests.support.town.doors import VxpDoor, open_vxp_door
 
@@ -55,6 +56,23 @@ async def test_a_pack_needs_the_scope_for_evidence_and_is_of_ones_own_documents_
         assert (await door.ask("GET", f"{path}/evidence", agency=other)).status == 404
     for path in ("/messages/msg_nowhere", "/inbox/inb_nowhere"):
         assert (await door.ask("GET", f"{path}/evidence")).status == 404
+
+
+async def test_a_proof_comes_with_the_seal_to_the_same_keys(door: Door) -> None:
+    paths = await both_ids(door)
+    for path, agency in paths.items():
+        early = await door.ask("GET", f"{path}/proof", agency=agency)
+        assert (early.status, early.json["code"]) == (409, "GW-NOT-SEALED")
+    await sealed(door.town, None)
+
+    for path, agency in paths.items():
+        answer = await door.ask("GET", f"{path}/proof", agency=agency)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain")
+        assert read_proof(answer.raw.decode()).is_included()
+        without = await door.key(agency, scopes=[s for s in ApiScope if s is not ApiScope.EVIDENCE_READ])
+        other = PROVINCE if agency == DEPARTMENT else DEPARTMENT
+        assert (await door.ask("GET", f"{path}/proof", key=without)).status == 403
+        assert (await door.ask("GET", f"{path}/proof", agency=other)).status == 404
 
 
 @pytest.fixture

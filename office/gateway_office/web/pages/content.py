@@ -141,6 +141,12 @@ async def give_pack(request: PageRequest, id: str, note: Note, name: str) -> web
     return await answers.give_file(request.http, await pack_of(request, id))
 
 
+async def give_proof(request: PageRequest, id: str) -> web.StreamResponse:
+    """Send the small proof that the document is in the log; it tells nothing of its content."""
+    proof = await request.deps.evidence.proof(request.scope(), id)
+    return answers.whole_file(f"{id}.tlog-proof", "text", proof.encode())
+
+
 async def pack_of(request: PageRequest, id: str) -> FileContent:
     """Make the evidence pack; an event records it."""
     pack = await request.deps.evidence.make(request.scope(), id)

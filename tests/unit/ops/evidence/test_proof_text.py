@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Misconfigured, NotFound
+from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.ops.evidence import proof_text
 from gateway.trust.note_keys import open_log_signer
 from tests.support.evidence import exchanged, sealed
@@ -84,12 +84,14 @@ async def test_a_quorum_says_since_when_the_document_existed(case: Case) -> None
 
 async def test_a_document_without_a_sealed_line_has_no_proof_yet(town: Town) -> None:
     sent, _ = await exchanged(town)
-    with pytest.raises(NotFound):
+    with pytest.raises(Clash, match="no sealed line"):
         await proof_text.make(town.node, await town.scope(DEPARTMENT), sent.id)
     await sealed(town, None)
     second, _ = await exchanged(town, "16")
-    with pytest.raises(NotFound, match="no sealed line"):
+    with pytest.raises(Clash, match="no sealed line"):
         await proof_text.make(town.node, await town.scope(DEPARTMENT), second.id)
+    with pytest.raises(NotFound):
+        await proof_text.make(town.node, await town.scope(PROVINCE), sent.id)
 
 
 def test_a_folder_without_a_policy_says_where_to_get_one(tmp_path: Path) -> None:

@@ -413,6 +413,10 @@ async def send_evidence(request: PageRequest) -> web.StreamResponse:
     )
 
 
+async def send_proof(request: PageRequest) -> web.StreamResponse:
+    return await content.give_proof(request, (await access.find(request)).main.id)
+
+
 def _file_number(request: PageRequest) -> int:
     n = request.path("n")
     if len(n) > 5:

@@ -28,6 +28,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get(_PACKET, "out_packet", detail.show_packet, needs=READS),
     get(_PACKET + "/tai", "out_packet_kept", detail.send_packet, needs=READS),
     post(PATH + "/chung-cu", "out_evidence", detail.send_evidence, needs=READS),
+    get(PATH + "/bang-chung", "out_proof", detail.send_proof, needs=READS),
     get(PATH + "/phieu-gui", "out_slip", detail.print_slip, needs=PRINTS),
     *both(PATH + "/gui-lai", "out_resend", "out_resent", resending.resend, needs=ISSUES),
     *both(PATH + "/sua-lai", "out_anew", "out_anew_begun", resending.correct, needs=ISSUES),

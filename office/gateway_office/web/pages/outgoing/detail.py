@@ -239,6 +239,10 @@ async def send_evidence(request: PageRequest) -> web.StreamResponse:
     )
 
 
+async def send_proof(request: PageRequest) -> web.StreamResponse:
+    return await content.give_proof(request, (await access.find(request)).document.id)
+
+
 async def send_file(request: PageRequest, *, inline: bool = False) -> web.StreamResponse:
     """Send the file as it was handed in, as a download; `inline` shows a PDF in the browser's own reader, other content is
     a download still."""
