@@ -49,6 +49,7 @@ OUTAGES = frozenset(
         "GW-S-508",
         "GW-S-509",
         "GW-S-510",
+        "GW-S-511",
         "GW-T-000",
         "GW-T-001",
         "GW-V-001",

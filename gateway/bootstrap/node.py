@@ -401,7 +401,7 @@ async def open_node(
         gate, maintenance = stamp_gate(settings, core.store.log, time), Maintenance(core.store, time)
         await maintenance.step()
         stopwatch, settled = Stopwatch(settings.axis_kind, time), SettledClock(time)
-        gates = (maintenance.check, gate.check)
+        gates = (maintenance.check, gate.check, guard.check)
         out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gates, stopwatch, settled)
         inn = _incoming_services(core, wrapper, out, judges)
         poster = guards.LatePoster(settings, pool)

@@ -31,6 +31,7 @@ from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
 from gateway.store.folder_marks import MARK
 from gateway.store.reporting import Load
+from gateway.trust.seals import SEAL_FILE, SEAL_FOLDER
 from gateway.workers.heartbeat import all_beats, beats, own_name, slots
 
 # An earlier time than this program's existence shows a dead clock battery.
@@ -400,6 +401,10 @@ async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
+    key_file = subject.settings.keys.folder / SEAL_FOLDER / SEAL_FILE
+    if head.seal is not None and not await subject.pool.run(key_file.is_file):
+        # A worker that opened it goes on with it, until it ends.
+        yield red("log", "log.key_lost", "doctor.log.key_lost.cure", path=key_file).worded("key-lost")
     working = [
         beat for beat in await subject.pool.run(partial(beats, subject.heartbeat, now)) if beat.lives(now)
     ]

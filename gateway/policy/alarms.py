@@ -127,7 +127,10 @@ def update(
     is_paused = any(f.check == MAINTENANCE and f.level is Level.YELLOW for f in findings)
     updated: dict[str, Alarm] = {}
     for key, finding in faults.items():
-        alarm = alarms.get(key) or Alarm(id=new_id(), finding=finding, since=now, waits_from=now, seen_at=now)
+        alarm = alarms.get(key)
+        # Once its end was told, a fault that comes back is another alarm.
+        if alarm is None or any(map(_has_ended, alarm.sent.values())):
+            alarm = Alarm(id=new_id(), finding=finding, since=now, waits_from=now, seen_at=now)
         explained = any(_explains(check, finding) for check in red_checks)
         explained |= is_paused and not _IN_MAINTENANCE.isdisjoint(_names_above(finding.check))
         # A pause of the looks proves nothing about the time between.

@@ -1,7 +1,7 @@
 """Keeps the node's alarms in a file of the data folder, so that they outlive a restart and need no database. In: a book of
 alarms. Out: the same book; whether this process is the one that sends messages. A process holds the lock as long as it
-lives, and the next one gets it at once. While the folder does not answer, every process sends: a message that comes twice
-is better than none."""
+lives, and the next one gets it at once, or after some minutes where the holder stands still. While the folder does not
+answer, every process sends: a message that comes twice is better than none."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from gateway import time_source
 from gateway.atomic_files import new_file
 from gateway.domain.alarm import AlarmBook
 
 FILE, _LOCK = "alarms.json", "alarms.lock"
 _BOOKS = TypeAdapter(AlarmBook)
+# A holder touches its lock at each look; one look may wait for checks and mail servers that do not answer.
+SILENT_S = 600.0
 
 
 class AlarmFile:
@@ -25,6 +28,7 @@ class AlarmFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock: int | None = None
+        self._touched: tuple[int, float] | None = None
 
     def hold(self) -> bool:
         """Tell whether this process sends the messages, and take the lock where no other process has it. A lock on a file
@@ -34,6 +38,7 @@ class AlarmFile:
             if self._lock is not None:
                 with suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(self._lock), path.stat()):
+                        os.utime(self._lock)
                         return True
                 self.release()
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -41,11 +46,25 @@ class AlarmFile:
             return True
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError:
+            is_silent = self._is_silent(os.fstat(handle).st_mtime_ns)
             os.close(handle)
-            return not isinstance(error, BlockingIOError)
+            if is_silent:
+                # The next look takes a new file, in which the lock of a holder that goes on is worth nothing.
+                path.unlink(missing_ok=True)
+            return False
+        except OSError:
+            os.close(handle)
+            return True
         self._lock = handle
         return True
+
+    def _is_silent(self, touched_ns: int) -> bool:
+        """Tell whether the holder has not touched its lock for long. No clock that can be set is asked."""
+        now = time_source.monotonic()
+        if self._touched is None or self._touched[0] != touched_ns:
+            self._touched = touched_ns, now
+        return now - self._touched[1] > SILENT_S
 
     def release(self) -> None:
         """Let another process have the lock."""

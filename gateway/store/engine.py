@@ -231,6 +231,13 @@ def _create_private(dialect: object, record: object, args: Any, arguments: dict[
         os.close(os.open(args[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
+def _refuse_moved(dialect: Any, record: object, args: Any, arguments: dict[str, Any]) -> None:
+    """Refuse a file that was moved away while its journal is there: SQLite would make an empty file, and delete the journal
+    with the commits in it. Any: the driver has no public type."""
+    if not os.path.exists(args[0]) and os.path.exists(f"{args[0]}-wal"):
+        raise dialect.loaded_dbapi.OperationalError(f"the database file {args[0]} was moved away")
+
+
 def _is_locked(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
@@ -282,6 +289,8 @@ def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
         else:
             connection.exec_driver_sql(start)
 
+    if role is not EngineRole.MIGRATOR:  # a restore begins anew
+        event.listen(engine.sync_engine, "do_connect", _refuse_moved)
     event.listen(engine.sync_engine, "do_connect", _create_private)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)

@@ -25,6 +25,8 @@ _AT_ONCE = 4
 _REMEMBERED = 4096
 _REMEMBERED_S = 600.0
 _VERSION_S = 60.0
+# Less than the checks wait (`ops.subject.SOON_S`), so that they name the scanner and its cure.
+_STATE_S = 1.0
 _LENGTH = struct.Struct(">I")
 
 
@@ -111,7 +113,7 @@ class ClamScanner:
     async def state(self) -> ScannerState:
         """Return the daemon's state by asking it for its version, even shortly after a failure."""
         try:
-            async with self._line(min(self._limits.timeout_s, 5.0), rests=False) as line:
+            async with self._line(min(self._limits.timeout_s, _STATE_S), rests=False) as line:
                 version = await line.ask(b"VERSION")
         except _NoVerdictError as none:
             return ScannerState(word=none.why, detail=str(none))

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 # Folder below the exchange keys, with a name that no agency has.
 SEAL_FOLDER, SEAL_FILE = "_log", "seal.key.pem"
+PUT_BACK = (
+    "put the key back that the log was sealed with: it lies in the folder of the exchange keys, below _log, and in every "
+    "backup"
+)
 _ORDER = CURVE_ORDERS["secp256r1"]
 _HALF = 32
 _SIGN = ec.ECDSA(hashes.SHA256())
@@ -84,9 +88,12 @@ class SealKey:
         return SignedSeal(seal=seal, key=self.public, signature=raw_low_s(r, s, "secp256r1"))
 
 
-def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
-    """Return the node's seal key, made where there is none yet. Raise Misconfigured when it cannot be opened."""
+def open_seal_key(keys_folder: Path, password: bytes | None, *, is_first: bool = True) -> SealKey:
+    """Return the node's seal key, made where there is none yet if nothing `is_first` sealed with it. Raise Misconfigured
+    when it cannot be opened."""
     path = keys_folder / SEAL_FOLDER / SEAL_FILE
+    if not is_first and not path.is_file():
+        raise Misconfigured(f"the key that sealed the log is lost: {path}", code="GW-C-003", hint=PUT_BACK)
     key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise Misconfigured(f"the key that seals the log must be on P-256: {path}")

@@ -1,8 +1,8 @@
 """Guard that compares this machine's clock with the database server's while the process runs (K2, signing time; G7,
 leases): a lease ends at a time, so to a machine whose clock is ahead another's work looks abandoned. In: the gap between
-the clocks, which the store measures every few seconds. Out: whether work may be claimed and seals made now. Between two
-measurements a monotonic clock shows whether this machine's clock jumps. With SQLite there is no server, so the clocks
-always agree."""
+the clocks, which the store measures every few seconds. Out: whether work may be claimed, seals made and documents accepted
+now. Between two measurements a monotonic clock shows whether this machine's clock jumps. With SQLite there is no server,
+so the clocks always agree."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.domain.pace import clocks_agree
+from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
 from gateway.workers.loop import Step, StepResult, Turn
 
@@ -43,6 +44,17 @@ class ClockGuard:
     def agrees(self) -> bool:
         """Tell whether leases work: the two clocks are less than a third of a lease's time apart."""
         return clocks_agree(self.gap(), self.lease_s)
+
+    async def check(self) -> None:
+        """Raise StoreFailure while the clocks are apart: what is accepted then has a false signing time, for which its
+        recipients hold it."""
+        if not self.agrees():
+            gap_s = abs(self.gap()).total_seconds()
+            raise StoreFailure(
+                f"this machine's clock is {gap_s:.0f} s apart from the database server's; nothing is accepted meanwhile",
+                code="GW-S-511",
+                hint="gateway doctor",
+            )
 
     def is_due(self, now: datetime) -> bool:
         return self.measure is not None and self._turn.has_come(now)

@@ -23,7 +23,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.store.events import GATHER_S
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
-from gateway.trust.seals import SealKey
+from gateway.trust.seals import PUT_BACK, SealKey
 from gateway.workers.loop import StepResult, Turn
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class LogSealer:
     """Worker that adds events to the log, seals, stamps and publishes it. Several processes may run one at once."""
 
     log: SqlEventLog
-    open_key: Callable[[], SealKey]
+    open_key: Callable[..., SealKey]
     clock: Clock
     pool: Pool
     rhythm: upkeep.Rhythm
@@ -101,16 +101,15 @@ class LogSealer:
     async def _seal(self, head: LogHead, now: datetime) -> None:
         """Sign and store a seal over the present log. The signing is in no transaction; when two processes seal, the first
         stored seal counts."""
-        if self._key is None:
-            self._key = await self.pool.run(self.open_key)
-        key = self._key
         last = head.seal.signed if head.seal is not None else None
+        if self._key is None:
+            self._key = await self.pool.run(partial(self.open_key, is_first=last is None))
+        key = self._key
         if last is not None and last.key != key.public:
             raise Misconfigured(
                 f"the key of the log on this disk is not the one that signed seal {last.seal.number}; nothing is sealed",
                 code="GW-C-003",
-                hint="put the key back that the log was sealed with: it lies in the folder of the exchange keys, "
-                "below _log, and in every backup",
+                hint=PUT_BACK,
             )
         seal = Seal(
             log_id=head.log_id,

@@ -49,7 +49,7 @@ class Book:
     def sealer(self) -> LogSealer:
         return LogSealer(
             log=self.store.log,
-            open_key=lambda: self.key,
+            open_key=lambda **_: self.key,
             clock=self.clock,
             pool=self.pool,
             rhythm=self.rhythm,

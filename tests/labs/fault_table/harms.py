@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from gateway.store.folder_marks import MARK
 from gateway_labs.authority import Authority
 from tests.labs.fault_table.measure import Harm
 from tests.labs.fault_table.pair import Pair
+from tests.support.hooks import answers, receiving
 
 SOUTH = "south"
 # Less than is left anywhere, and more than a few writes.
@@ -61,12 +63,34 @@ def file_away(place: str) -> Harm:
 
 
 @asynccontextmanager
+async def content_away_at_start(pair: Pair) -> AsyncIterator[None]:
+    await pair.stop_node(SOUTH)
+    async with away(pair.data(SOUTH) / "content"):
+        await pair.start_node(SOUTH)
+        yield
+
+
+@asynccontextmanager
 async def axis_away_at_start(pair: Pair) -> AsyncIterator[None]:
     await asyncio.gather(pair.stop_node(SOUTH), pair.stop_node("north"))
     async with away(pair.ground.folder / "axis"):
         await pair.start_node(SOUTH, is_well=False)
         yield
     await pair.start_node("north")
+
+
+@asynccontextmanager
+async def workers_stopped(pair: Pair) -> AsyncIterator[None]:
+    await pair.worker(SOUTH).stop()
+    yield
+    await pair.worker(SOUTH).start()
+
+
+@asynccontextmanager
+async def worker_frozen(pair: Pair) -> AsyncIterator[None]:
+    pair.worker(SOUTH).tell(signal.SIGSTOP)
+    yield
+    pair.worker(SOUTH).tell(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -87,7 +111,7 @@ def worker_beside(name: str, value: str) -> Harm:
     @asynccontextmanager
     async def harm(pair: Pair) -> AsyncIterator[None]:
         worker = pair.second_worker(SOUTH)
-        worker.env = worker.env | {name: value}
+        worker.env = pair.worker(SOUTH).env | {name: value}
         await worker.start()
         yield
         await worker.stop()
@@ -136,6 +160,29 @@ async def database_locked(pair: Pair) -> AsyncIterator[None]:
         holder.execute("BEGIN IMMEDIATE")
         yield
         holder.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def webhook_refuses(pair: Pair) -> AsyncIterator[None]:
+    async with receiving(answers(410)) as program:
+        address = {"url": program.url}
+        status, webhook = await pair.client.call("Z92", "POST", "/webhooks", body=address, key=program.url)
+        assert status == 201, webhook
+        await pair.send("Z92", "Z91")
+        yield
+    status, _, error = await pair.command(SOUTH, "webhooks", "remove", webhook["id"], "--yes")
+    assert status == 0, error
+
+
+def scanner(act: str, heal: str) -> Harm:
+    @asynccontextmanager
+    async def harm(pair: Pair) -> AsyncIterator[None]:
+        assert pair.clamd is not None
+        await asyncio.to_thread(getattr(pair.clamd, act))
+        yield
+        await asyncio.to_thread(getattr(pair.clamd, heal))
+
+    return harm
 
 
 @asynccontextmanager

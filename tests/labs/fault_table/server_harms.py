@@ -74,6 +74,40 @@ async def table_locked(pair: Pair) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def database_copied(pair: Pair) -> AsyncIterator[None]:
+    """Put a copy by the server's own means in the place of the database, while the node is stopped."""
+    connection = await asyncpg.connect(_servers(pair).postgres.url)
+    right = pair.ground.database(SOUTH)
+    try:
+        await pair.stop_node(SOUTH)
+        await _swap(pair, connection, f'CREATE DATABASE "{right}-copy" TEMPLATE "{right}"', "-away", "-copy")
+        await pair.start_node(SOUTH, is_well=False)
+        yield
+        await pair.stop_node(SOUTH)
+        await _swap(pair, connection, "", "-copy", "-away")
+        await pair.start_node(SOUTH)
+    finally:
+        await connection.close()
+
+
+async def _swap(pair: Pair, connection: asyncpg.Connection, first: str, leaving: str, coming: str) -> None:
+    """Rename the databases while no program is connected."""
+    right = pair.ground.database(SOUTH)
+    await _line(pair, "database").refuse()
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE $1", f"{right}%"
+    )
+    for statement in (
+        first,
+        f'ALTER DATABASE "{right}" RENAME TO "{right}{leaving}"',
+        f'ALTER DATABASE "{right}{coming}" RENAME TO "{right}"',
+    ):
+        if statement:
+            await connection.execute(statement)
+    _line(pair, "database").heal()
+
+
+@asynccontextmanager
 async def on_a_standby(pair: Pair) -> AsyncIterator[None]:
     """Lead the node to a standby of its server."""
     server = _servers(pair).postgres
@@ -134,3 +168,28 @@ async def rights_lost(pair: Pair) -> AsyncIterator[None]:
     await _line(pair, "axis").cut()
     yield
     await asyncio.to_thread(topology.host, CAST)
+
+
+@asynccontextmanager
+async def broker_password_changed(pair: Pair) -> AsyncIterator[None]:
+    topology = _topology(pair)
+    user = topology.name(SOUTH)
+
+    async def set_password(password: str) -> None:
+        body = {"password": password, "tags": ""}
+        await asyncio.to_thread(topology.broker.ask, "PUT", f"/api/users/{quoted(user)}", body)
+
+    await set_password("another")
+    await _line(pair, "axis").cut()
+    yield
+    await set_password(topology.passwords[user])
+
+
+def clock_off(seconds: str) -> Harm:
+    @asynccontextmanager
+    async def harm(pair: Pair) -> AsyncIterator[None]:
+        pair.clock_file(SOUTH).write_text(seconds)
+        yield
+        pair.clock_file(SOUTH).write_text("0")
+
+    return harm

@@ -59,7 +59,7 @@ async def _sealed(count: int) -> None:
             pass
         sealer = LogSealer(
             log=store.log,
-            open_key=lambda: seals.open_seal_key(Path("state/keys"), None),
+            open_key=lambda **_: seals.open_seal_key(Path("state/keys"), None),
             clock=clock,
             pool=pool,
             rhythm=Rhythm(seal=Rhythm().seal * 0),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import time_source
 from gateway.domain.diagnosis import Tag
 from gateway.domain.identity import Secret
 from gateway.domain.wall_clock import vietnam_time
@@ -22,9 +23,11 @@ from gateway.ops.alarms import AlarmLoop, open_alarms, send_one
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
 from gateway.outgoing import manage
+from gateway.policy import alarms as rules
 from gateway.settings.options import AlarmSettings, MailSettings, Settings
 from gateway.store import maintenance
 from gateway.store.alarm_file import read_alarms
+from gateway.time_source import TimeSource
 from gateway.transport.mail import NONE
 from tests.support.faulty import lose_database
 from tests.support.hooks import Receiver, answers, receiving
@@ -326,6 +329,22 @@ async def test_another_process_tells_when_the_one_that_told_has_ended(desk: Desk
         await second.step()
 
     assert desk.posted() == [("alarm.opened", "backup", "red")]
+
+
+async def test_another_process_tells_when_the_one_that_told_stands_still_and_only_one_of_them(
+    desk: Desk,
+) -> None:
+    await backup_fails(desk.town)
+    await desk.pass_minutes(1)
+    async with open_alarms(Watch(node=desk.town.node)) as second:
+        await second.step()
+        for loop in (second, second, desk.alarms):
+            with time_source.replaced(TimeSource(monotonic=lambda: time_source._system_boottime() + 3600)):
+                desk.town.clock.advance(rules.REPEATED)
+                await loop.step()
+
+    assert [kind for kind, check, _ in desk.posted() if check == "backup"] == ["alarm.opened", "alarm.stands"]
+    assert not desk.alarms._is_holder
 
 
 async def test_a_message_of_a_test_arrives_on_each_way_and_a_refusal_is_named(desk: Desk) -> None:

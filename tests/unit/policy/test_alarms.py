@@ -38,11 +38,11 @@ def messages_of(*looks: tuple[float, list[Diagnosis]], quiet: bool = False) -> l
     for minute, findings in looks:
         now = NOON + minute * MINUTE
         alarms = rules.update(alarms, findings, now, lambda: "alm")
+        alarms = {key: alarm for key, alarm in alarms.items() if not rules.is_done(alarm, ["mail"])}
         for key, alarm in alarms.items():
             if kind := rules.next_message(alarm, "mail", now, is_quiet=quiet):
                 messages.append((minute, str(kind), alarm.finding.check))
                 alarms = {**alarms, key: rules.record_message(alarm, "mail", kind, now)}
-        alarms = {key: alarm for key, alarm in alarms.items() if not rules.is_done(alarm, ["mail"])}
     return messages
 
 
@@ -57,6 +57,10 @@ CASES: dict[str, tuple[list[Look], list[tuple[float, str, str]]]] = {
     "comes and goes": (
         [*every(0, 8, AXIS), *every(8, 10), *every(10, 14, AXIS), *every(14, 20)],
         [(5, "opened", "axis"), (16, "ended", "axis")],
+    ),
+    "comes back in the minute after its end": (
+        [*every(0, 8, AXIS), *every(8, 11), *every(11, 18, AXIS)],
+        [(5, "opened", "axis"), (10, "ended", "axis"), (16, "opened", "axis")],
     ),
     "a day": (
         [(0, [FULL]), (1, [FULL]), (1439, [FULL]), (1441, [FULL])],

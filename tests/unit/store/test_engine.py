@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from gateway import errors
-from gateway.store.engine import EngineRole, open_engine
+from gateway.store.engine import EngineRole, engine_for_task, open_engine
 from gateway.store.store import SqlStore
 from gateway.store.transaction import driver_message, transaction
 from tests.support.stores import NORTH
@@ -84,3 +84,19 @@ async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlS
 )
 def test_a_message_of_the_driver_never_has_a_value(words: str, shown_text: str) -> None:
     assert driver_message(OverflowError(words)) == shown_text
+
+
+async def test_a_database_file_that_was_moved_away_is_not_made_anew_beside_its_journal(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "node.db-wal"
+    journal.write_bytes(b"commits")
+
+    with pytest.raises(OperationalError, match="moved away"):
+        async with (
+            engine_for_task(f"sqlite:///{tmp_path / 'node.db'}", EngineRole.WRITER) as engine,
+            engine.connect(),
+        ):
+            pass
+
+    assert [path.name for path in tmp_path.iterdir()] == [journal.name]

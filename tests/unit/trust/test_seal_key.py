@@ -98,6 +98,9 @@ def test_the_key_is_made_once_and_is_the_nodes_own(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as caught:
         seals.open_seal_key(tmp_path, b"hunter-two")
     assert "hunter" not in str(caught.value) + caught.value.hint
+    with pytest.raises(Misconfigured, match="lost"):
+        seals.open_seal_key(tmp_path / "emptied", None, is_first=False)
+    assert not (tmp_path / "emptied").exists()
     file.write_bytes(b"rubbish")
     with pytest.raises(Misconfigured):
         seals.open_seal_key(tmp_path, None)

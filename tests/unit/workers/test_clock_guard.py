@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain.diagnosis import check_words, condition
-from gateway.errors import Unreachable
+from gateway.errors import StoreFailure, Unreachable
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.words.labels import say
@@ -94,6 +95,9 @@ async def test_far_from_the_servers_clock_nothing_is_claimed_or_sealed_and_the_p
     assert (await town.node.store.log.head()).seal == head_before.seal
     assert (condition(ready), check_words(ready)["clock"]) == ("not-well", "apart")
     assert gaps == [timedelta(days=2).total_seconds()]
+    with pytest.raises(StoreFailure, match="apart") as refused:
+        await server.guard.check()
+    assert (refused.value.code, refused.value.permanent) == ("GW-S-511", False)
 
 
 async def test_days_that_never_were_end_nothing_that_waits(town: Town) -> None:
