@@ -98,9 +98,9 @@ def verify(path: Path, trust: Path, file: Path | None) -> dict[str, Any]:
     digest = _file_digest(file) if file is not None else None
     try:
         proof = read_proof(_text(path, MOST_PROOF))
-        steps = [*_steps(proof, policy, digest)]
-        return _report(proof, steps, policy)
-    except (InvalidProof, ValueError, RecursionError) as cause:
+        cosigners = _cosigners(proof, policy)
+        return _report(proof, [*_steps(proof, policy, cosigners, digest)], policy, cosigners)
+    except (InvalidProof, ValueError, ArithmeticError, RecursionError) as cause:
         detail = cause.detail if isinstance(cause, GatewayError) else "the line of the log cannot be read"
         return {"verdict": "invalid", "steps": [_Step("form", False, {"detail": detail}).to_json()]}
 
@@ -117,7 +117,9 @@ class _Step:
         return {"step": self.step, "ok": self.ok, "params": dict(self.params)}
 
 
-def _steps(proof: LeafProof, policy: LogPolicy, digest: str | None) -> Iterator[_Step]:
+def _steps(
+    proof: LeafProof, policy: LogPolicy, cosigners: Mapping[str, int], digest: str | None
+) -> Iterator[_Step]:
     checkpoint = proof.signed.checkpoint
     place = {"index": str(proof.index), "size": str(checkpoint.size)}
     yield _Step("path", proof.is_included(), place)
@@ -125,7 +127,6 @@ def _steps(proof: LeafProof, policy: LogPolicy, digest: str | None) -> Iterator[
     signing = [key for key in own if _signing_time(proof, key) is not None]
     # Wrong signatures of trusted keys have raised an error; unknown ones say nothing.
     yield _Step("log", True if signing else None, {"origin": checkpoint.origin, "keys": str(len(signing))})
-    cosigners = _cosigners(proof, policy)
     counts = {"seen": str(len(cosigners)), "of": str(len(policy.witnesses)), "names": ", ".join(cosigners)}
     yield _Step("witnesses", True if policy.is_met(cosigners) else None, counts)
     digests = _named_files(read_leaf(proof.leaf))
@@ -149,16 +150,18 @@ def _signing_time(proof: LeafProof, key: NoteKey) -> int | None:
 
 
 def _existed_before(cosigners: Mapping[str, int], policy: LogPolicy) -> datetime | None:
-    """Return the time at which enough witnesses had cosigned the checkpoint; None where no witness is needed or has."""
-    by_time = sorted(cosigners, key=lambda name: cosigners[name])
+    """Return the time at which enough witnesses had cosigned the checkpoint; None where too few say when, or none has."""
+    by_time = sorted(filter(cosigners.get, cosigners), key=lambda name: cosigners[name])
     for count in range(1, len(by_time) + 1):
         if policy.is_met(by_time[:count]):
             return datetime.fromtimestamp(cosigners[by_time[count - 1]], UTC)
     return None
 
 
-def _report(proof: LeafProof, steps: list[_Step], policy: LogPolicy) -> dict[str, Any]:
-    leaf, cosigners = read_leaf(proof.leaf), _cosigners(proof, policy)
+def _report(
+    proof: LeafProof, steps: list[_Step], policy: LogPolicy, cosigners: Mapping[str, int]
+) -> dict[str, Any]:
+    leaf = read_leaf(proof.leaf)
     existed_at = _existed_before(cosigners, policy)
     outcomes = {step.ok for step in steps}
     verdict = "invalid" if False in outcomes else "unknown" if None in outcomes else "valid"

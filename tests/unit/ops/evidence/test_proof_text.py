@@ -78,6 +78,9 @@ async def test_a_quorum_says_since_when_the_document_existed(case: Case) -> None
     assert case.judge(cosigned(proof, [by_name["b"]]))["existed_before"] is None
     report = case.judge(cosigned(proof, [*by_name.values()]))
     assert (report["verdict"], report["existed_before"]) == ("valid", when["a"])
+    timeless = of_three.cosign("c", proof, "1970-01-01T00:00:00+00:00")
+    report = case.judge(cosigned(proof, [by_name["b"], timeless]))
+    assert (report["verdict"], report["existed_before"]) == ("valid", None)
     moved = replace(by_name["a"], signature=bytes(8) + by_name["a"].signature[8:])
     assert case.judge(cosigned(proof, [moved]))["verdict"] == "invalid"
 
