@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.proved_document import Case, cosigned, proved, witnesses
 
 ANY = re.compile(".")
 WORDS = {True: "ok", False: "failed", None: "unknown"}
-AT_SHOWN, AT = "1/12/2026", "2026-12-01T00:00:00+00:00"
+AT_TEXT, AT = "1/12/2026", "2026-12-01T00:00:00+00:00"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -64,6 +65,10 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
     right, of_three = proof.to_text(), witnesses(case.policy)
     by_name = [of_three.cosign(name, proof, AT) for name in "ab"]
     timeless = of_three.cosign("c", proof, "1970-01-01T00:00:00+00:00")
+    log_signature, ml_dsa = proof.signed.signatures
+    forged = replace(log_signature, signature=bytes(64))
+    by_other = replace(proof, signed=replace(proof.signed, signatures=(forged, ml_dsa))).to_text()
+    moved = replace(by_name[0], signature=bytes(8) + by_name[0].signature[8:])
     alone, quorum = case.policy.to_text(), of_three.policy.to_text()
     middle = right.index("\n\n") - 10
     cases = (
@@ -79,6 +84,8 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
             "invalid",
         ),
         ("another index", right.replace(f"index {proof.index}", "index 0"), PDF, alone, "invalid"),
+        ("wrong signature", by_other, PDF, alone, "invalid"),
+        ("wrong cosignature", cosigned(proof, [moved]), PDF, quorum, "invalid"),
         ("no proof", "x", PDF, alone, "invalid"),
         ("unknown log", right, PDF, "quorum none\n", "unknown"),
         ("no cosignature", right, PDF, quorum, "unknown"),
@@ -95,7 +102,7 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
         expected_lines = [
             labels.say(f"proof.{step['step']}.{WORDS[step['ok']]}", **step["params"]) for step in steps
         ]
-        assert any(AT_SHOWN in line for line in lines) == bool(report.get("existed_before")), name
+        assert any(AT_TEXT in line for line in lines) == bool(report.get("existed_before")), name
         assert {line[2:] for line in lines} >= {line.strip() for line in expected_lines}, name
     assert await violations(page) == []
 
