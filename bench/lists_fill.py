@@ -1,5 +1,5 @@
 """Invented documents of a realistic spread, in bulk: part of `python -m bench.lists`. In: an open store with an empty
-database, the number of documents. Out: their rows, as the node itself would have written them; beyond the first 200,000
+database, the number of documents. Out: their rows, as the node itself would have written them; beyond the first 50,000
 they are copies, made in SQL, the older ones without the bodies of documents, which no list reads."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _AT_ONCE = 5_000
 # SQLite keeps a unit's undo data in one chain, walked for each row: large units would take hours.
 _OF_ONE_UNIT = 500
 # So many are made one by one; what is more is copied.
-_FIRST = 200_000
+_FIRST = 50_000
 _BARE = f"CASE WHEN {{0}} < '{NOW - timedelta(days=40):%Y-%m-%d}' THEN '{{{{}}}}' ELSE body END"
 # Table → columns that a copy has changed: the place of the ten digits of a document's number in them, or an expression.
 _COPIED: Mapping[str, Mapping[str, int | str]] = {
@@ -212,16 +212,16 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
     yield list_row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 
-async def fill_at(url: str, documents: int) -> None:
-    """Fill the database of a node, whatever its schema, if these tables are as they are today."""
+async def fill_at(url: str, documents: int, tables: Sequence[str] = ()) -> None:
+    """Fill the database of a node, whatever its schema, if these tables are as they are today; copy only those named."""
     store = SqlOfficeStore(url, SystemClock())
     try:
-        await fill(store, url, documents)
+        await fill(store, url, documents, tables)
     finally:
         await store.close()
 
 
-async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
+async def fill(store: SqlOfficeStore, url: str, documents: int, tables: Sequence[str] = ()) -> None:
     """Fill half of each side, oldest and newest mixed: the worst case for an index."""
     await store.accounts.add_hosted(HostedAgency(id=SCOPE.agency_id, code="Z90", name="Bench"))
     # A node that starts looks through the last two days alone.
@@ -231,14 +231,16 @@ async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
     await _make(store, url, first)
     copies = documents // first - 1
     if copies and url.startswith("sqlite"):
-        await asyncio.to_thread(_copy_in_file, url.removeprefix("sqlite:///"), first, copies)
+        file = url.partition(":///")[2]
+        await asyncio.to_thread(_copy_in_file, file, first, copies, tables or [*_COPIED])
     elif copies:
-        await _copy_on_server(url, first, copies)
+        await _copy_on_server(url, first, copies, tables or [*_COPIED])
 
 
 def _statements(columns: Mapping[str, Sequence[str]], first: int, copies: int) -> Iterator[str]:
     """Yield the statement that copies each table, whose columns are given."""
-    for table, changed in _COPIED.items():
+    for table in columns:
+        changed = _COPIED[table]
         values = [changed.get(name, name) for name in columns[table]]
         words = [
             value if isinstance(value, str) else _DIGITS.format(name, value, first // 2)
@@ -248,11 +250,11 @@ def _statements(columns: Mapping[str, Sequence[str]], first: int, copies: int) -
         yield f"{_N.format(copies)} {into} SELECT {', '.join(words)} FROM copy CROSS JOIN {table}"  # noqa: S608 - our words
 
 
-def _copy_in_file(file: str, first: int, copies: int) -> None:
+def _copy_in_file(file: str, first: int, copies: int, tables: Sequence[str]) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.create_function("lpad", 3, lambda word, width, sign: word.rjust(width, sign))
         columns = {
-            table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")] for table in _COPIED
+            table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")] for table in tables
         }
         for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -1000000"):
             database.execute(f"PRAGMA {pragma}")
@@ -261,13 +263,12 @@ def _copy_in_file(file: str, first: int, copies: int) -> None:
                 database.execute(statement)
 
 
-async def _copy_on_server(url: str, first: int, copies: int) -> None:
+async def _copy_on_server(url: str, first: int, copies: int, tables: Sequence[str]) -> None:
     """Copy without foreign keys and triggers, and make the indexes when all rows exist."""
     connection = await asyncpg.connect(url)
     try:
         for setting in ("session_replication_role = replica", "maintenance_work_mem = '512MB'"):
             await connection.execute(f"SET {setting}")
-        tables = [*_COPIED]
         columns = {
             table: await connection.fetchval(
                 "SELECT array_agg(attname) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 "

@@ -32,6 +32,8 @@ RETURNS = """restore_command = 'cp {folder}/archive/%f %p'
 recovery_target_time = '{at}'
 recovery_target_action = 'promote'
 """
+# Files that nothing refers to any more are in no backup: the node deletes them some time after.
+_CONTENT = "SELECT array_agg(DISTINCT digest) FROM blob JOIN blob_ref USING (digest) WHERE body IS NULL"
 _DOCUMENTS = "SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM {0}_document) AS ids"
 
 
@@ -66,10 +68,12 @@ async def ask(server: postgres.Server, query: str) -> Any:
 class Moment:
     """A node that grows by shares of its content, and comes back to a moment."""
 
-    def __init__(self, folder: Path, server: postgres.Server, total: int, size: int, batch: int) -> None:
+    def __init__(self, folder: Path, server: postgres.Server, total: int, size: int) -> None:
         more = {"GATEWAY_DATABASE_URL": server.url}
         self._folder, self._server, self._total = folder, server, total
-        self._size, self._batch, self._sent, self._batches = size, batch, 0, 0
+        self._size, self._sent, self._batches = size, 0, 0
+        # An envelope is a third larger than its document, and a batch is a twentieth of the content.
+        self._batch = max(1, round(0.05 * total / (size * 4 / 3)))
         self.node = Nights(folder, NODE, more)
         settings = {**more, "GATEWAY_LIMITS_PARTNER_MB": "1000000"}
         stage.more_settings(folder, NODE).write_text(json.dumps(settings))
@@ -117,7 +121,7 @@ class Moment:
 
     async def content_lacks(self) -> int:
         """Count the content in files that the database names and that is not there byte by byte."""
-        digests = await ask(self._server, "SELECT array_agg(digest) FROM blob WHERE body IS NULL")
+        digests = await ask(self._server, _CONTENT)
         files = {file.name: file for file in (self.node.node / "content").rglob("*") if file.is_file()}
         return await asyncio.to_thread(
             lambda: sum(digest not in files or _digest(files[digest]) != digest for digest in digests)
@@ -129,11 +133,11 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-async def measure(folder: Path, total: int, size: int, batch: int = 250) -> dict[str, Any]:
+async def measure(folder: Path, total: int, size: int) -> dict[str, Any]:
     """Let the node grow, lose it, and bring it back to the moment."""
     result: dict[str, Any] = {}
     with archiving(folder / "postgres") as server:
-        moment = Moment(folder, server, total, size, batch)
+        moment = Moment(folder, server, total, size)
         await pair.prepared(folder, {NODE: [stage.SENDER, stage.RECEIVER]})
         async with pair.at_work(folder, NODE) as side:
             await moment.send(side, BASE)

@@ -91,7 +91,7 @@ async def watch_locks(url: str, figures: dict[str, Any]) -> None:
 async def exchange(ground: Ground, former: Path | None, now: Path | None, settle_s: float) -> dict[str, Any]:
     """Exchange the version before for the present one while mail flows, go back where that can be, and count."""
     result: dict[str, Any] = {"locks_s": {}, "longest_wait_s": 0.0}
-    spans = dict[str, tuple[float, float]]()
+    spans = dict[str, tuple[float, float, str]]()
     async with AsyncExitStack() as stack:
         store = SqlOfficeStore(ground.url, SystemClock())
         stack.push_async_callback(store.close)
@@ -112,8 +112,8 @@ async def exchange(ground: Ground, former: Path | None, now: Path | None, settle
             for work in (*[mail.send] * CALLERS, mail.read):
                 group.create_task(work())
             await asyncio.sleep(settle_s)
-            acts: dict[str, Callable[[], Awaitable[object]]] = {
-                "at work": lambda: asyncio.sleep(settle_s),
+            acts: dict[str, Callable[[], Awaitable[str]]] = {
+                "at work": lambda: asyncio.sleep(settle_s, "works"),
                 "schema": lambda: migrate(ground, now, result),
                 "restart": lambda: processes.exchange(now),
                 "back": lambda: processes.exchange(former),
@@ -121,14 +121,19 @@ async def exchange(ground: Ground, former: Path | None, now: Path | None, settle
             }
             for name, act in acts.items():
                 begun = monotonic()
-                result[name] = await act()
-                spans[name] = (begun, monotonic())
+                outcome = await act()
+                spans[name] = (begun, monotonic(), outcome)
                 await asyncio.sleep(settle_s)
             mail.end()
         await node.until_answered(len(mail.ids), PATIENCE_S)
         receipts, sent = await node.receipts(), len(mail.ids)
-        counts = [await node.count(kind) for kind in (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED)]
-    phases = {name: {"s": round(b - a, 2), **mail.longest(a, b)} for name, (a, b) in spans.items()}
+        # An incoming document that is held waits for a person, and was admitted all the same.
+        arrived = [await node.count(kind) for kind in (EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)]
+        counts = [await node.count(EventKind.MESSAGE_ACCEPTED), sum(arrived)]
+    phases = {
+        name: {"s": round(b - a, 2), "outcome": outcome, **mail.longest(a, b)}
+        for name, (a, b, outcome) in spans.items()
+    }
     lost = sent - min(*counts, len(mail.ids & receipts.keys()))
     doubled = max(*counts, sum(receipts.values())) - sent
     return {
@@ -141,9 +146,8 @@ async def exchange(ground: Ground, former: Path | None, now: Path | None, settle
     }
 
 
-async def migrate(ground: Ground, root: Path | None, result: dict[str, Any]) -> float:
-    """Widen the schema by that version's command, and watch its locks; return its seconds."""
-    begun = monotonic()
+async def migrate(ground: Ground, root: Path | None, result: dict[str, Any]) -> str:
+    """Widen the schema by that version's command, and watch its locks."""
     watching = asyncio.create_task(watch_locks(ground.url, result)) if ground.below else None
     process = await pair.start("gateway", "migrate", "up", piped=True, root=root, variables=ground.env)
     output, _ = await process.communicate()
@@ -152,7 +156,7 @@ async def migrate(ground: Ground, root: Path | None, result: dict[str, Any]) -> 
         await asyncio.wait({watching})
     if process.returncode:
         raise Broken(f"the schema was not widened: {output.decode()}")
-    return round(monotonic() - begun, 2)
+    return "works"
 
 
 async def measure(folder: Path, words: argparse.Namespace) -> dict[str, Any]:
@@ -161,7 +165,7 @@ async def measure(folder: Path, words: argparse.Namespace) -> dict[str, Any]:
     now = await version.root(words.now, folder / "now") if words.now else None
     async with served.prepared(folder, servers_below=words.database == "postgresql", root=former) as ground:
         begun = monotonic()
-        await lists_fill.fill_at(ground.url, words.rows)
+        await lists_fill.fill_at(ground.url, words.rows, words.tables)
         if ground.below is not None:
             await ground.below.tell("VACUUM ANALYZE", "node")
         fill_s = round(monotonic() - begun, 1)
@@ -172,6 +176,7 @@ async def measure(folder: Path, words: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.pauses", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="documents in the lists (%(default)s)")
+    parser.add_argument("--tables", nargs="*", default=(), help="copy rows of these only; else of all")
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--before", default=FORMER, help="a revision or a folder (%(default)s)")
     parser.add_argument("--now", default="", help="a revision or a folder; without it this tree")

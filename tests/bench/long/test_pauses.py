@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[3]
 
 
 async def test_an_exchange_of_the_program_and_the_way_back_lose_no_document(tmp_path: Path) -> None:
-    words = Namespace(rows=20, database="sqlite", before=str(ROOT), now="", settle=1.0)
+    words = Namespace(rows=20, tables=(), database="sqlite", before=str(ROOT), now="", settle=1.0)
 
     result = await pauses.measure(tmp_path, words)
 
-    assert (result["lost"], result["doubled"], result["back"]) == (0, 0, "works")
+    assert (result["lost"], result["doubled"], result["phases"]["back"]["outcome"]) == (0, 0, "works")
     assert result["sent"] > 0
     assert result["phases"]["restart"]["no_accept_s"] > 0
 
@@ -32,7 +32,7 @@ async def test_a_node_comes_back_to_a_moment_with_its_documents_and_all_content(
         missing("PostgreSQL is not installed")
     tmp_path.chmod(0o755)
 
-    result = await moment.measure(tmp_path, total=4_000_000, size=100_000, batch=4)
+    result = await moment.measure(tmp_path, total=4_000_000, size=100_000)
 
     assert (result["refused"], result["same_documents"], result["content_lacks"]) == (True, True, 0)
     assert result["documents"]["before_moment"] < result["documents"]["all"]
