@@ -3,6 +3,7 @@ documents of before it and no others; copied documents are in the lists as other
 
 from __future__ import annotations
 
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from gateway_office.domain.listing import Filter, Side
 from gateway_office.store.store import SqlOfficeStore
 from tests.services import postgres
 from tests.support.services import missing
+
+# Processes of a node start ten times.
+pytestmark = [pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,12 +31,13 @@ async def test_an_exchange_of_the_program_and_the_way_back_lose_no_document(tmp_
     assert result["phases"]["restart"]["no_accept_s"] > 0
 
 
-async def test_a_node_comes_back_to_a_moment_with_its_documents_and_all_content(tmp_path: Path) -> None:
+async def test_a_node_comes_back_to_a_moment_with_its_documents_and_all_content() -> None:
     if not postgres.installed():
         missing("PostgreSQL is not installed")
-    tmp_path.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="gateway-moment-") as name:
+        Path(name).chmod(0o755)  # the server runs as a user of its own
 
-    result = await moment.measure(tmp_path, total=4_000_000, size=100_000)
+        result = await moment.measure(Path(name), total=4_000_000, size=100_000)
 
     assert (result["refused"], result["same_documents"], result["content_lacks"]) == (True, True, 0)
     assert result["documents"]["before_moment"] < result["documents"]["all"]
