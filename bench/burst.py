@@ -69,9 +69,9 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
 async def run(node: Served, numbers: Numbers) -> dict[str, Any]:
     """Run the burst on a node that is up."""
     makes = random.Random(numbers.size)
-    await _as_fast(node, numbers, WARM_UP, makes)
+    await send_as_fast(node, numbers, WARM_UP, makes)
     burst = await _burst(node, numbers, makes)
-    most = await _as_fast(node, numbers, numbers.most, makes)
+    most = await send_as_fast(node, numbers, numbers.most, makes)
     sent = WARM_UP + round(numbers.per_second * numbers.seconds) + numbers.most
     once = (
         await node.count(EventKind.DELIVERY_STATUS)
@@ -113,7 +113,7 @@ async def _to_01(node: Served, ids: Sequence[str]) -> list[float]:
     return [(answered[id] - accepted[id]).total_seconds() for id in ids]
 
 
-async def _as_fast(node: Served, numbers: Numbers, count: int, makes: random.Random) -> dict[str, Any]:
+async def send_as_fast(node: Served, numbers: Numbers, count: int, makes: random.Random) -> dict[str, Any]:
     """Send as fast as possible: callers send their next at the 202 of their last; counted until the last 01."""
     answered_before = await node.count(EventKind.DELIVERY_STATUS)
     contents = iter([papers.content(numbers.size, makes.getrandbits(60)) for _ in range(count)])

@@ -1,10 +1,14 @@
 """Invented documents of a realistic spread, in bulk: part of `python -m bench.lists`. In: an open store with an empty
-database, the number of documents. Out: their rows, as the node itself would have written them."""
+database, the number of documents. Out: their rows, as the node itself would have written them; beyond the first 50,000
+they are copies, made in SQL, the older ones without the bodies of documents, which no list reads."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -12,6 +16,8 @@ from typing import Any
 
 import asyncpg
 
+from bench import register
+from gateway.clock import SystemClock
 from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
@@ -35,7 +41,8 @@ from gateway.store import incoming, outgoing
 from gateway.store.deliveries import delivery_row
 from gateway.store.facts import fact_row
 from gateway.store.tables import FactRow, IncomingRow, OutgoingRow
-from gateway_office.domain.listing import Origin, due_within, incoming_line, outgoing_line
+from gateway.store.tables_office import ListFillRow
+from gateway_office.domain.listing import Origin, Side, due_within, incoming_line, outgoing_line
 from gateway_office.store.lists_write import list_row
 from gateway_office.store.store import SqlOfficeStore
 
@@ -46,6 +53,28 @@ _DAYS = 400
 _AT_ONCE = 5_000
 # SQLite keeps a unit's undo data in one chain, walked for each row: large units would take hours.
 _OF_ONE_UNIT = 500
+# So many are made one by one; what is more is copied.
+_FIRST = 50_000
+_BARE = f"CASE WHEN {{0}} < '{NOW - timedelta(days=40):%Y-%m-%d}' THEN '{{{{}}}}' ELSE body END"
+# Table → columns that a copy has changed: the place of the ten digits of a document's number in them, or an expression.
+_COPIED: Mapping[str, Mapping[str, int | str]] = {
+    "outgoing_document": {"id": 5, "packet_id": 12, "document_id": 9, "body": _BARE.format("created_at")},
+    "delivery": {"id": 5, "document_id": 5},
+    "fact": {"subject_id": 5},
+    "incoming_document": {
+        "id": 5,
+        "inbox_id": 5,
+        "packet_id": 12,
+        "document_id": 12,
+        "body": _BARE.format("arrived_at"),
+    },
+    "list_row": {"id": 5, "place": "place - n * 28672"},
+}
+_DIGITS = (
+    "substr({0}, 1, {1} - 1) || lpad(CAST(CAST(substr({0}, {1}, 10) AS BIGINT) + n * {2} AS VARCHAR), 10, '0') || "
+    "substr({0}, {1} + 10)"
+)
+_N = "WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < {0})"
 # Common words and rare ones; without accents written out, because search treats both alike and this file is plain.
 _TEXT = """
 quyet dinh phe duyet du an ke hoach trien khai cong tac phong chong thien tai bao cao ket qua thuc hien nhiem vu nam hoc
@@ -183,9 +212,84 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
     yield list_row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 
-async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:
+async def fill_at(url: str, documents: int, tables: Sequence[str] = ()) -> None:
+    """Fill the database of a node, whatever its schema, if these tables are as they are today; copy only those named."""
+    store = SqlOfficeStore(url, SystemClock())
+    try:
+        await fill(store, url, documents, tables)
+    finally:
+        await store.close()
+
+
+async def fill(store: SqlOfficeStore, url: str, documents: int, tables: Sequence[str] = ()) -> None:
     """Fill half of each side, oldest and newest mixed: the worst case for an index."""
     await store.accounts.add_hosted(HostedAgency(id=SCOPE.agency_id, code="Z90", name="Bench"))
+    # A node that starts looks through the last two days alone.
+    filled = [ListFillRow(agency_id=SCOPE.agency_id, side=side, at=NOW, id="", done=True) for side in Side]
+    await _insert_rows(store, url, ListFillRow, filled)
+    first = min(documents, _FIRST)
+    await _make(store, url, first)
+    copies = documents // first - 1
+    if copies and url.startswith("sqlite"):
+        file = url.partition(":///")[2]
+        await asyncio.to_thread(_copy_in_file, file, first, copies, tables or [*_COPIED])
+    elif copies:
+        await _copy_on_server(url, first, copies, tables or [*_COPIED])
+
+
+def _statements(columns: Mapping[str, Sequence[str]], first: int, copies: int) -> Iterator[str]:
+    """Yield the statement that copies each table, whose columns are given."""
+    for table in columns:
+        changed = _COPIED[table]
+        values = [changed.get(name, name) for name in columns[table]]
+        words = [
+            value if isinstance(value, str) else _DIGITS.format(name, value, first // 2)
+            for name, value in zip(columns[table], values, strict=True)
+        ]
+        into = f"INSERT INTO {table} ({', '.join(columns[table])})"
+        yield f"{_N.format(copies)} {into} SELECT {', '.join(words)} FROM copy CROSS JOIN {table}"  # noqa: S608 - our words
+
+
+def _copy_in_file(file: str, first: int, copies: int, tables: Sequence[str]) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.create_function("lpad", 3, lambda word, width, sign: word.rjust(width, sign))
+        columns = {
+            table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")] for table in tables
+        }
+        for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -1000000"):
+            database.execute(f"PRAGMA {pragma}")
+        with register.without_indexes(database):
+            for statement in _statements(columns, first, copies):
+                database.execute(statement)
+
+
+async def _copy_on_server(url: str, first: int, copies: int, tables: Sequence[str]) -> None:
+    """Copy without foreign keys and triggers, and make the indexes when all rows exist."""
+    connection = await asyncpg.connect(url)
+    try:
+        for setting in ("session_replication_role = replica", "maintenance_work_mem = '512MB'"):
+            await connection.execute(f"SET {setting}")
+        columns = {
+            table: await connection.fetchval(
+                "SELECT array_agg(attname) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 "
+                "AND NOT attisdropped",
+                table,
+            )
+            for table in tables
+        }
+        indexes = await connection.fetch(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY ($1::text[]) AND indexname LIKE 'ix%'",
+            tables,
+        )
+        for name, _ in indexes:
+            await connection.execute(f"DROP INDEX {name}")
+        for statement in (*_statements(columns, first, copies), *(words for _, words in indexes)):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _make(store: SqlOfficeStore, url: str, documents: int) -> None:
     spread = Spread(rng=random.Random(SEED))
     all_rows = (row for n in range(documents // 2) for make in (sent, arrived) for row in make(spread, n))
     while batch := list(islice(all_rows, _AT_ONCE * 10)):

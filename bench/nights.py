@@ -10,9 +10,11 @@ import asyncio
 import json
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 from bench import pair, stage
@@ -42,20 +44,21 @@ def database_bytes(node: Path) -> int:
 
 
 class Nights:
-    """The receiver's folder of backups, and the commands on it, each in a process of its own."""
+    """A node's folder of backups, and the commands on it, each in a process of its own; `more`: settings of the node."""
 
-    def __init__(self, folder: Path) -> None:
-        self.node, self.target, self._passphrase = folder / SIDE, folder / "backups", folder / "passphrase"
+    def __init__(
+        self, folder: Path, side: str = SIDE, more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.node, self.target, self._passphrase = folder / side, folder / "backups", folder / "passphrase"
+        self.variables = {"GATEWAY_NODE_NAME": side, "GATEWAY_NODE_DATA_DIR": str(self.node), **more}
         self._passphrase.write_text("words that nobody guesses\n", encoding="utf-8")
 
     async def type_line(self, *words: str) -> dict[str, float]:
         """Type a command; return its seconds and its memory above what its modules take, in megabytes."""
-        variables = {"GATEWAY_NODE_NAME": SIDE, "GATEWAY_NODE_DATA_DIR": str(self.node)}
+        secret = () if words[0] == "restored" else ("--passphrase-file", str(self._passphrase))
         started = monotonic()
         process = await pair.start(
-            *("bench.command", *words, "--passphrase-file", str(self._passphrase), "--yes"),
-            piped=True,
-            variables=variables,
+            *("bench.command", *words, *secret, "--yes"), piped=True, variables=self.variables
         )
         output, _ = await process.communicate()
         if process.returncode:

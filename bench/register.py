@@ -117,7 +117,7 @@ def grow(file: Path, total: int) -> int:
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         copies = -(-total // _documents(database)) - 1
         if copies > 0:
-            with _unguarded(database), _without_indexes(database):
+            with _unguarded(database), without_indexes(database):
                 for table in _TABLES:
                     _copy(database, table, copies)
             database.execute(_FILLED)
@@ -145,7 +145,7 @@ def _unguarded(database: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _without_indexes(database: sqlite3.Connection) -> Iterator[None]:
+def without_indexes(database: sqlite3.Connection) -> Iterator[None]:
     """Drop indexes meanwhile: one made of existing rows is sorted once. The planner's figures are kept aside."""
     figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
     indexes = database.execute(

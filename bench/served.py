@@ -1,5 +1,6 @@
 """One operated node, `gateway serve` in one process or several, and its callers: programs that know nothing but the API.
-In: a folder, and the servers below the node. Out: a `Served` to send through and to ask, also for the CPU of each part."""
+In: a folder, the servers below the node, and the program's version. Out: a `Served` to send through and to ask, also for
+the CPU of each part."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormDat
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from bench import machine, servers, stage
+from bench import machine, pair, servers, stage
 from bench.pair import Broken
 from bench.servers import Servers
 from gateway.clock import SystemClock
@@ -46,6 +47,20 @@ _RECEIPTS = (
 _RECEIPTS_OF = _RECEIPTS.where(among(col(EventRow.subject_id), "ids"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """A node that is set up and not at work: the settings of its processes, the key of its caller, the servers below."""
+
+    folder: Path
+    env: Mapping[str, str]
+    key: str
+    below: Servers | None
+
+    @property
+    def url(self) -> str:
+        return load(None, self.env).database.url
+
+
 @dataclass(slots=True, kw_only=True)
 class Served:
     """The node at work. Its agency sends to another one that it hosts too."""
@@ -56,16 +71,16 @@ class Served:
     urls: list[str]
     processes: list[Process]
     below: Servers | None
-    _sent: int = 0
+    sent: int = 0
     _turns: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self._turns = cycle(self.urls)
 
-    async def send(self, content: bytes, urgency: str = "thuong") -> str:
-        """Send a document and return its id, once it is answered with 202."""
-        self._sent += 1
-        number = self._sent
+    async def send(self, content: bytes, urgency: str = "thuong", number: int = 0) -> str:
+        """Send a document, the next one or that of the number, and return its id, once it is answered with 202."""
+        self.sent += not number
+        number = number or self.sent
         form = FormData(quote_fields=False)
         form.add_field("meta", json.dumps(_metadata(number, urgency)), content_type="application/json")
         form.add_field("lead", content, filename="van-ban.pdf", content_type="application/pdf")
@@ -130,36 +145,60 @@ class Served:
 async def opened(folder: Path, roles: Sequence[str], *, servers_below: bool) -> AsyncIterator[Served]:
     """Start the node, a process for each role, and wait until it answers; stopped at the end whatever happened. On
     PostgreSQL and RabbitMQ where servers are below, else on one SQLite file and the embedded axis."""
+    async with prepared(folder, servers_below=servers_below) as ground, at_work(ground, roles) as served:
+        yield served
+
+
+@asynccontextmanager
+async def prepared(folder: Path, *, servers_below: bool, root: Path | None = None) -> AsyncIterator[Ground]:
+    """Set the node up, by a process of the version in `root`, whose schema it has then."""
     async with AsyncExitStack() as stack:
         below, env = None, _embedded(folder)
         if servers_below:
             below = await stack.enter_async_context(servers.opened(folder, "node", {"node": _CODES}))
             await below.tell('CREATE DATABASE "node"')
             env = below.settings("node")
-        settings = load(None, env)
-        await stage.prepare_one(settings, _CODES)
-        key = await stage.key_of(settings, stage.SENDER)
-        store = SqlOfficeStore(settings.database.url, SystemClock())
+        process = await pair.start("bench.stage", "--key", *_CODES, piped=True, root=root, variables=env)
+        key, _ = await process.communicate()
+        if process.returncode:
+            raise Broken("the node could not be set up")
+        yield Ground(folder=folder, env=env, key=key.decode().strip(), below=below)
+
+
+@asynccontextmanager
+async def at_work(ground: Ground, roles: Sequence[str], sent: int = 0) -> AsyncIterator[Served]:
+    """Start a process of that node for each role; `sent`: the number of the last document that was sent through it."""
+    async with AsyncExitStack() as stack:
+        store = SqlOfficeStore(ground.url, SystemClock())
         stack.push_async_callback(store.close)
-        log = folder / "node.log"
         ports = free_ports(len(roles))
-        started = {
-            port: await stack.enter_async_context(_serve({**env, **_OPEN}, port, role, log))
+        started = [
+            await stack.enter_async_context(process(ground, port, role))
             for port, role in zip(ports, roles, strict=True)
-        }
-        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
-        answering = {
-            f"http://127.0.0.1:{port}": started[port]
-            for port, role in zip(ports, roles, strict=True)
-            if role != "worker"
-        }
-        for url, process in answering.items():
-            await _until_ready(session, url, process, log)
-        processes = [*started.values()]
+        ]
+        session = await stack.enter_async_context(new_session())
+        urls = [url_of(port) for port, role in zip(ports, roles, strict=True) if role != "worker"]
         served = Served(
-            store=store, session=session, key=key, urls=[*answering], processes=processes, below=below
+            store=store,
+            session=session,
+            key=ground.key,
+            urls=urls,
+            processes=started,
+            below=ground.below,
+            sent=sent,
         )
+        for url in urls:
+            await until_ready(session, url, started, ground.folder)
         yield served
+
+
+def new_session() -> ClientSession:
+    """Return a session with as many connections as there are callers."""
+    return ClientSession(connector=TCPConnector(limit=0))
+
+
+def url_of(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _embedded(folder: Path) -> dict[str, str]:
@@ -171,29 +210,43 @@ def _embedded(folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _serve(env: Mapping[str, str], port: int, role: str, log: Path) -> AsyncIterator[Process]:
+async def process(
+    ground: Ground, port: int, role: str, root: Path | None = None, ends_s: float = 0.0
+) -> AsyncIterator[Process]:
+    """Start one process of the node, of the version in `root`; at the end it is killed, or told to end and waited for."""
+    at = {"PYTHONPATH": pair.environment(root)["PYTHONPATH"]} if root else {}
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    with log.open("ab") as log_file:
-        process = await asyncio.create_subprocess_exec(
+    with log_of(ground.folder).open("ab") as log_file:
+        started = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "serve", "--role", role),
-            env={**plain, **env, "GATEWAY_API_PORT": str(port)},
+            env={**plain, **ground.env, **_OPEN, **at, "GATEWAY_API_PORT": str(port)},
             stdin=DEVNULL,
             stdout=log_file,
             stderr=log_file,
+            cwd=root,
         )
     try:
-        yield process
+        yield started
     finally:
-        if process.returncode is None:
-            process.kill()  # its folder is thrown away
-        await process.wait()
+        if started.returncode is None and ends_s:
+            started.terminate()
+            await asyncio.wait([asyncio.create_task(started.wait())], timeout=ends_s)
+        if started.returncode is None:
+            started.kill()  # its folder is thrown away
+        await started.wait()
 
 
-async def _until_ready(session: ClientSession, url: str, process: Process, log: Path) -> None:
+def log_of(folder: Path) -> Path:
+    return folder / "node.log"
+
+
+async def until_ready(session: ClientSession, url: str, processes: Sequence[Process], folder: Path) -> None:
+    """Wait until that process answers; `Broken` with the end of the log where one of them has ended."""
     end = monotonic() + START_S
     while not await _is_ready(session, url):
-        if process.returncode is not None or monotonic() > end:
-            raise Broken(f"the node does not answer; it said: {log.read_text(errors='replace')[-2000:]}")
+        if any(started.returncode is not None for started in processes) or monotonic() > end:
+            words = log_of(folder).read_text(errors="replace")[-2000:]
+            raise Broken(f"the node does not answer; it said: {words}")
         await asyncio.sleep(LOOK_S)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -144,10 +145,15 @@ def _name(code: str) -> str:
     return f"Cơ quan thử nghiệm {code}"
 
 
+async def _main(first: str, *words: str) -> None:
+    if first == "--key":
+        settings = load(None, os.environ)
+        await prepare_one(settings, words)
+        print(await key_of(settings, words[0]))
+    else:
+        nodes = (word.partition("=") for word in words)
+        await prepare(Path(first), {node: codes.split(",") for node, _, codes in nodes})
+
+
 if __name__ == "__main__":
-    asyncio.run(
-        prepare(
-            Path(sys.argv[1]),
-            {node: codes.split(",") for node, _, codes in (word.partition("=") for word in sys.argv[2:])},
-        )
-    )
+    asyncio.run(_main(*sys.argv[1:]))

@@ -52,7 +52,7 @@ class Server:
 
     def _ctl(self, *words: str) -> None:
         waiting = ("-w", "-t", f"{LIMIT_S:.0f}")
-        _as_owner([str(_bins()[-1].with_name("pg_ctl")), "-D", str(self.folder / "data"), *waiting, *words])
+        as_owner([str(_bins()[-1].with_name("pg_ctl")), "-D", str(self.folder / "data"), *waiting, *words])
 
 
 def start(folder: Path) -> Server:
@@ -62,7 +62,7 @@ def start(folder: Path) -> Server:
     if owner is not None:
         shutil.chown(folder, owner)
     data = str(folder / "data")
-    _as_owner(
+    as_owner(
         [
             str(_bins()[-1]),
             "-D",
@@ -92,7 +92,8 @@ def _owner() -> str | None:
         raise ServiceFailed("PostgreSQL refuses to run as root and there is no user postgres") from None
 
 
-def _as_owner(command: Sequence[str]) -> None:
+def as_owner(command: Sequence[str]) -> None:
+    """Run a command as the user that runs the server."""
     owner = _owner()
     if owner is None:
         tell(command)
