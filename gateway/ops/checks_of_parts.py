@@ -31,7 +31,7 @@ from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
 from gateway.store.folder_marks import MARK
 from gateway.store.reporting import Load
-from gateway.trust.seals import SEAL_FILE, SEAL_FOLDER
+from gateway.trust.seals import seal_key_path
 from gateway.workers.heartbeat import all_beats, beats, own_name, slots
 
 # An earlier time than this program's existence shows a dead clock battery.
@@ -401,13 +401,12 @@ async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
-    key_file = subject.settings.keys.folder / SEAL_FOLDER / SEAL_FILE
+    key_file = seal_key_path(subject.settings.keys.folder)
     if head.seal is not None and not await subject.pool.run(key_file.is_file):
         # A worker that opened it goes on with it, until it ends.
         yield red("log", "log.key_lost", "doctor.log.key_lost.cure", path=key_file).worded("key-lost")
-    working = [
-        beat for beat in await subject.pool.run(partial(beats, subject.heartbeat, now)) if beat.lives(now)
-    ]
+    heartbeats = await subject.pool.run(partial(beats, subject.heartbeat, now))
+    working = [beat for beat in heartbeats if beat.lives(now)]
     for finding in log_findings(head, now, stamped=bool(settings.tsa_url), closes_after=closes_after):
         is_served = finding.cause == "log.unsealed" and working
         yield replace(finding, cure="journalctl -u 'gateway-worker@*' -n 50") if is_served else finding

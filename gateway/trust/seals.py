@@ -88,10 +88,14 @@ class SealKey:
         return SignedSeal(seal=seal, key=self.public, signature=raw_low_s(r, s, "secp256r1"))
 
 
+def seal_key_path(keys_folder: Path) -> Path:
+    return keys_folder / SEAL_FOLDER / SEAL_FILE
+
+
 def open_seal_key(keys_folder: Path, password: bytes | None, *, is_first: bool = True) -> SealKey:
     """Return the node's seal key, made where there is none yet if nothing `is_first` sealed with it. Raise Misconfigured
     when it cannot be opened."""
-    path = keys_folder / SEAL_FOLDER / SEAL_FILE
+    path = seal_key_path(keys_folder)
     if not is_first and not path.is_file():
         raise Misconfigured(f"the key that sealed the log is lost: {path}", code="GW-C-003", hint=PUT_BACK)
     key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
@@ -103,7 +107,7 @@ def open_seal_key(keys_folder: Path, password: bytes | None, *, is_first: bool =
 def key_fault(keys_folder: Path, password: bytes | None) -> str:
     """Return why the node's seal key does not open; empty when it opens, or there is none yet."""
     try:
-        if (keys_folder / SEAL_FOLDER / SEAL_FILE).is_file():
+        if seal_key_path(keys_folder).is_file():
             open_seal_key(keys_folder, password)
     except Misconfigured as error:
         return str(error)
