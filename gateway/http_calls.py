@@ -267,6 +267,23 @@ async def read_pieces(url: str, bounds: Bounds, ca: Path | None = None) -> Async
         await caller.close()
 
 
+async def post(url: str, body: bytes, bounds: Bounds) -> tuple[int, bytes]:
+    """Post a body and return the status and the body of the answer, whatever the status; raise Unreachable without one."""
+    await asyncio.to_thread(load_library)
+    from aiohttp import ClientError
+    from yarl import URL
+
+    parts = parse_url(url)
+    caller = HttpCaller(bounds.answer_bytes, keeps_lines=False)
+    try:
+        async with caller.call("POST", URL(url, encoded=True), data=body, seconds=bounds.seconds) as answer:
+            return answer.status, await caller.body(answer)
+    except (ClientError, OSError, ValueError) as error:
+        raise Unreachable(f"{parts.hostname} did not answer: {error or type(error).__name__}") from error
+    finally:
+        await caller.close()
+
+
 async def _answer_to(question: HttpRequest, caller: HttpCaller, seconds: float) -> bytes:
     from yarl import URL
 

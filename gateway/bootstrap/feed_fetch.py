@@ -68,7 +68,7 @@ async def send_receipt(core: NodeCore) -> None:
 async def _post_receipt(core: NodeCore, due: DueReceipt) -> str:
     """Post the receipt, and return the code that signed it. Unreachable where the issuer did not record it."""
     rules, pool = core.settings.registry, core.pool
-    signer = await _choose_signer(core)
+    signer = await choose_signer(core)
     body = await pool.run(partial(write_receipt, due, signer, core.clock.now(), __version__))
     request = HttpRequest(
         url=rules.receipt_url, expects="application/json", body=body, headers={"Content-Type": MEDIA_TYPE}
@@ -77,9 +77,9 @@ async def _post_receipt(core: NodeCore, due: DueReceipt) -> str:
     return signer.agency_code
 
 
-async def _choose_signer(core: NodeCore) -> EnvelopeSigner:
+async def choose_signer(core: NodeCore) -> EnvelopeSigner:
     """Return the signer of the first agency that has a usable key; one that the registry places on this node comes first,
-    because the issuer finds the node by it."""
+    because others find the node by it."""
     now = core.clock.now()
     codes = sorted(agency.code for agency in await core.store.hosted() if agency.left_at is None)
     placed = [code for code in codes if await core.host_of(code) == core.settings.node.name]
@@ -89,4 +89,4 @@ async def _choose_signer(core: NodeCore) -> EnvelopeSigner:
             return core.keys.signer(code, now, usable)
         except NotFound:
             continue
-    raise NotFound("no agency of this node has an exchange key to sign the receipt with")
+    raise NotFound("no agency of this node has an exchange key to sign with")

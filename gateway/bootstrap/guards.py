@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import __version__
@@ -28,6 +29,7 @@ from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldService
 from gateway.http_calls import Bounds, load_library, parse_url
 from gateway.incoming.partners import PartnerMail
+from gateway.incoming.receive import NodeMail
 from gateway.incoming.services import IncomingServices, PdfAsking
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
@@ -57,6 +59,9 @@ from gateway.workers.revocation import RevocationAsker
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.witnesses import LetterPost
+    from gateway.ports.axis import ManagedAxis
+    from gateway.registry_authoring.feed import SqlFeed
     from gateway.transport.webhook import HttpPoster
 
 MB = 1024 * 1024
@@ -332,6 +337,24 @@ def folder_rules(settings: Settings) -> FolderRules | None:
         sent_days=folder.sent_days,
         error_days=folder.error_days,
     )
+
+
+def node_mail(core: NodeCore, axis: ManagedAxis, feed: SqlFeed, blobs: FileBlobs) -> NodeMail:
+    """Return the axis that hands over feeds and letters for the node. What reads letters is loaded with the first one:
+    most nodes get none."""
+    post: list[LetterPost] = []
+
+    async def accept_feed(path: Path, node: str | None) -> None:
+        await feed.accept(path, f"node {node}" if node else "axis")
+
+    async def take_letter(path: Path, node: str | None) -> None:
+        from gateway.bootstrap.witnesses import open_post
+
+        if not post:
+            post.append(open_post(core, axis))
+        await post[0].take(path, node)
+
+    return NodeMail(axis, accept_feed, take_letter, blobs, core.pool)
 
 
 def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:

@@ -20,14 +20,13 @@ from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldService
-from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE
-from gateway.ports.axis import Axis, ForeignAxis, ManagedAxis, ManyAxes, each_state
+from gateway.ports.axis import Axis, ForeignAxis, ManagedAxis, ManyAxes, each_axis, each_state
 from gateway.ports.services import Clock, Scanner
 from gateway.registry_authoring.feed import SqlFeed
 from gateway.settings import Settings
@@ -270,6 +269,7 @@ class OpenNode(NodeCore):
             **self._growth_loop(),
             **self._folder_loop(events),
             **self._axis_lists_loop(),
+            **self._witness_loop(),
             "aside": Loop(
                 step=lambda: mail_clock.step(self.inn, self.axis), then=("landing",), is_due=mail_clock.is_due
             ),
@@ -300,9 +300,14 @@ class OpenNode(NodeCore):
         step = partial(clock.step, growth.measure)
         return {"growth": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
-    def _axes(self) -> Mapping[str, Axis]:
-        axis = self.inn.axis
-        return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
+    def _witness_loop(self) -> dict[str, Loop]:
+        """Return the loop that has the log cosigned; none where the settings name no witness."""
+        if not self.settings.log.witnesses:
+            return {}
+        from gateway.bootstrap.witnesses import make_asker
+
+        asker = make_asker(self, self.axis)
+        return {"witnesses": Loop(step=asker.step, is_due=asker.is_due)}
 
     def _axis_lists_loop(self) -> dict[str, Loop]:
         """Return the loop for lists of foreign axes, for the issuer's signed list, and for the receipt of that; none where
@@ -310,7 +315,7 @@ class OpenNode(NodeCore):
         rules, sources = self.settings.registry, dict[str, ListSource]()
         tell_issuer: Callable[[], Awaitable[None]] | None = None
         if rules.axis_list_h:
-            foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, ForeignAxis)}
+            foreign = {n: axis for n, axis in each_axis(self.axis).items() if isinstance(axis, ForeignAxis)}
             for name, axis in foreign.items():
                 take = partial(take_axis_list, self.axis_lists, axis.read_agencies)
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
@@ -515,8 +520,8 @@ def _incoming_services(
     return IncomingServices(
         store=out.store,
         blobs=out.blobs,
-        # Arrivals of the registry feed come by the same axis.
-        axis=FeedFilter(out.axis, wrapper("feed", core.feed).accept, out.blobs, core.pool),
+        # Arrivals for the node itself come by the same axis.
+        axis=guards.node_mail(core, out.axis, wrapper("feed", core.feed), out.blobs),
         directory=out.directory,
         trust=wrapper("trust", judges.trust),
         inspector=out.inspector,

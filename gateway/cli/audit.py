@@ -5,7 +5,7 @@ check that was not possible; exit 0 when the log holds, 7 when not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from gateway.bootstrap.stored import OpenStore
+    from gateway.domain.notes import NoteKey
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
     from gateway.store.log_reading import EventFilter, Hit
@@ -57,8 +58,9 @@ async def verify(
 ) -> None:
     """Check the log from the first event to the newest seal. Exit 7 if an event was removed, changed, moved or
     added."""
-    from gateway.ops.audit import Inputs
+    from gateway.ops.audit import Inputs, with_witnesses
     from gateway.ops.audit import verify as examine
+    from gateway.ops.witness_view import read_anchoring
 
     settings = call.settings()
     if database is not None:
@@ -71,6 +73,7 @@ async def verify(
     )
     async with at_registry(settings) as core:
         report = await examine(core.store, inputs, core.pool)
+        report = with_witnesses(report, await read_anchoring(core.store, settings, core.pool))
         differences = await core.directory.differences()
     output.answer(call, _report_json(report, differences), _report_lines(call, report, differences))
     if not report.holds or differences:
@@ -158,8 +161,11 @@ async def publish(
     if key is not None:
         seals.write_seal_file(key, seals.key_pem(seal))
     if checkpoint is not None or policy is not None:
+        from gateway.ops.witness_view import witness_keys
+
+        keys = await witness_keys(core.store, call.settings())
         await core.pool.run(
-            partial(_write_notes, call.settings(), core.clock.now(), seal, checkpoint, policy)
+            partial(_write_notes, call.settings(), core.clock.now(), seal, checkpoint, policy, keys)
         )
     await core.store.log.record_published(head.number, core.clock.now())
     if paper:
@@ -175,10 +181,16 @@ async def publish(
 
 
 def _write_notes(
-    settings: Settings, now: datetime, seal: PublishedSeal, checkpoint: Path | None, policy: Path | None
+    settings: Settings,
+    now: datetime,
+    seal: PublishedSeal,
+    checkpoint: Path | None,
+    policy: Path | None,
+    keys: Mapping[str, Sequence[NoteKey]],
 ) -> None:
-    """Write the seal as a checkpoint, and the policy that trusts its keys."""
-    from gateway.ops.evidence.proof_text import checkpoint_of, policy_of
+    """Write the seal as a checkpoint, and the policy that trusts its keys and those of witnesses."""
+    from gateway.domain.notes import checkpoint_of
+    from gateway.ops.evidence.proof_text import policy_of
     from gateway.trust.note_keys import open_log_signer
     from gateway.trust.seals import write_seal_file
 
@@ -186,7 +198,7 @@ def _write_notes(
     if checkpoint is not None:
         write_seal_file(checkpoint, signer.sign(checkpoint_of(seal), now).to_text().encode())
     if policy is not None:
-        write_seal_file(policy, policy_of(signer).to_text().encode())
+        write_seal_file(policy, policy_of(signer, keys, settings.log.witnesses_needed).to_text().encode())
 
 
 def _terms(

@@ -104,6 +104,7 @@ NOUNS = {
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
     "evidence": "Evidence packs: proofs that a document was sent or received.",
     "audit": "The log of all events: search it, prove it, publish its seals.",
+    "witness": "Nodes that cosign each other's logs, so that nobody can rewrite one unnoticed.",
     "figures": "Figures of reports: compare them with the event log, or count them anew.",
     "migrate": "The database's schema: its version and its updates.",
 }

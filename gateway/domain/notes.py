@@ -16,11 +16,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from gateway.domain.sealed_log import MOST_LEVELS, leaf_hash, proves_inclusion
+from gateway.domain.sealed_log import MOST_LEVELS, PublishedSeal, leaf_hash, proves_inclusion
 from gateway.errors import InvalidProof
 
 PROOF_TAG = "c2sp.org/tlog-proof@v1"
-ORIGIN = "lienthong/log/"
+ORIGIN, WITNESS = "lienthong/log/", "lienthong/witness/"
 # A checkpoint with a hundred cosignatures that withstand quantum computers has some 330,000 characters.
 MOST_NOTE = 512 * 1024
 MOST_PROOF = MOST_NOTE + 512 * 1024
@@ -71,7 +71,7 @@ class NoteKey:
 
     def __str__(self) -> str:
         """Return the key as one word: its name, its id and its material."""
-        return f"{self.name}+{self.id.hex()}+{_base64(bytes((self.kind,)) + self.material)}"
+        return f"{self.name}+{self.id.hex()}+{to_base64(bytes((self.kind,)) + self.material)}"
 
 
 def read_key(text: str) -> NoteKey:
@@ -97,7 +97,7 @@ class NoteSignature:
     signature: bytes
 
     def __str__(self) -> str:
-        return f"— {self.name} {_base64(self.key_id + self.signature)}\n"
+        return f"— {self.name} {to_base64(self.key_id + self.signature)}\n"
 
     def fits(self, key: NoteKey) -> bool:
         """Tell whether it claims to be of this key."""
@@ -118,7 +118,7 @@ class Checkpoint:
     more: str = ""
 
     def to_text(self) -> str:
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n{self.more}"
+        return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n{self.more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,12 @@ class SignedCheckpoint:
         return f"{self.checkpoint.to_text()}\n{''.join(map(str, self.signatures))}"
 
 
+def checkpoint_of(seal: PublishedSeal) -> Checkpoint:
+    """Return what a seal states in the form that other programs read."""
+    sealed = seal.signed.seal
+    return Checkpoint(f"{ORIGIN}{sealed.log_id}", sealed.tree_size, sealed.root)
+
+
 def read_checkpoint(text: str) -> SignedCheckpoint:
     """Parse a signed checkpoint. InvalidProof for any other text."""
     body, blank, below = text.rpartition("\n\n")
@@ -139,9 +145,7 @@ def read_checkpoint(text: str) -> SignedCheckpoint:
     if not _NUMBER.fullmatch(lines[1]):
         raise InvalidProof("the checkpoint's second line is not the number of its leaves")
     more = "".join(f"{line}\n" for line in lines[3:])
-    checkpoint = Checkpoint(
-        lines[0], int(lines[1]), _read_hash(lines[2], "the checkpoint's third line"), more
-    )
+    checkpoint = Checkpoint(lines[0], int(lines[1]), read_hash(lines[2], "the checkpoint's third line"), more)
     return SignedCheckpoint(checkpoint, tuple(_read_signature(line) for line in below[:-1].split("\n")))
 
 
@@ -177,8 +181,10 @@ class LeafProof:
 
     def to_text(self) -> str:
         """Return the file: its form, the leaf, its index and path, and the checkpoint."""
-        path = "".join(f"{_base64(hash)}\n" for hash in self.path)
-        return f"{PROOF_TAG}\nextra {_base64(self.leaf)}\nindex {self.index}\n{path}\n{self.signed.to_text()}"
+        path = "".join(f"{to_base64(hash)}\n" for hash in self.path)
+        return (
+            f"{PROOF_TAG}\nextra {to_base64(self.leaf)}\nindex {self.index}\n{path}\n{self.signed.to_text()}"
+        )
 
     def is_included(self) -> bool:
         checkpoint = self.signed.checkpoint
@@ -199,7 +205,7 @@ def read_proof(text: str) -> LeafProof:
     return LeafProof(
         leaf=_decode(lines[0].removeprefix("extra "), "the proof's second line"),
         index=int(index),
-        path=tuple(_read_hash(line, "a line of the proof's path") for line in lines[2:]),
+        path=tuple(read_hash(line, "a line of the proof's path") for line in lines[2:]),
         signed=read_checkpoint(note),
     )
 
@@ -283,7 +289,7 @@ def _read_signature(line: str) -> NoteSignature:
     return NoteSignature(match["name"], content[:_KEY_ID], content[_KEY_ID:])
 
 
-def _read_hash(text: str, place: str) -> bytes:
+def read_hash(text: str, place: str) -> bytes:
     hash = _decode(text, place)
     if len(hash) != hashlib.sha256().digest_size:
         raise InvalidProof(f"{place} is no hash")
@@ -295,10 +301,10 @@ def _decode(text: str, place: str) -> bytes:
         content = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error) as cause:
         raise InvalidProof(f"{place} is not in base64") from cause
-    if _base64(content) != text:
+    if to_base64(content) != text:
         raise InvalidProof(f"{place} is not in the one form of base64")
     return content
 
 
-def _base64(content: bytes) -> str:
+def to_base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")

@@ -2,8 +2,8 @@
 durable; only then may the axis forget it (G2, nothing is lost). The row is unique on (agency, file digest) alone: landing
 is at least once, `admit` exactly once. A parcel that the axis calls broken, or whose bytes are not those announced, lands
 unread in quarantine. A packet without obstacles is settled in the unit that lands it, a file packet only while few bytes
-are being handled; any other lands, and a worker claims it. `FeedFilter` hands registry feeds
-for the node to the callable that the wiring gives it."""
+are being handled; any other lands, and a worker claims it. `NodeMail` hands letters and registry feeds for the node to the
+callables that the wiring gives it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.incoming import (
     verify,
 )
 from gateway.incoming.services import IncomingServices, LandsFirst
-from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
+from gateway.ports.axis import LETTER, TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ PIECE = 256 * 1024
 _LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
 _AXIS_CODES = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
+Taker = Callable[[Path, str | None], Awaitable[object]]
 LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (`registry_authoring.feed_file`)
 
 
@@ -299,22 +300,24 @@ def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     return "", ""
 
 
-class FeedFilter:
-    """Axis that shows only the arrivals of agencies, and brings registry feeds to the node itself. `accept_feed` takes a
-    feed's file and its sender; on return the feed is in force, or its refusal is stored."""
+class NodeMail:
+    """Axis that shows only the arrivals of agencies, and brings those for the node itself to their takers: letters of other
+    nodes, and registry feeds. A taker gets the file and the sending node that the axis vouches for; on return its content,
+    or why it was refused, is stored."""
 
     def __init__(
-        self, axis: Axis, accept_feed: Callable[[Path, str], Awaitable[object]], blobs: FileBlobs, pool: Pool
+        self, axis: Axis, accept_feed: Taker, take_letter: Taker, blobs: FileBlobs, pool: Pool
     ) -> None:
-        self._axis, self._accept_feed, self._blobs, self._pool = axis, accept_feed, blobs, pool
-        self._feed_arrivals: list[Arrival] = []
+        self._axis, self._accept_feed, self._take_letter = axis, accept_feed, take_letter
+        self._blobs, self._pool = blobs, pool
+        self._node_arrivals: list[Arrival] = []
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
-        """Return the agencies' arrivals, after bringing in the registry feeds. Raises StoreFailure when the node's
-        storage cannot take a feed, which then comes again."""
+        """Return the agencies' arrivals, after bringing in those for the node. Raises StoreFailure when the node's
+        storage cannot take one, which then comes again."""
         await self._bring()
         arrivals = await self._axis.take(limit, lease_s)
-        self._feed_arrivals = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
+        self._node_arrivals = [a for a in arrivals if a.recipient.startswith(TO_NODE)]
         agency_arrivals = [a for a in arrivals if not a.recipient.startswith(TO_NODE)]
         if not agency_arrivals:
             await self._bring()
@@ -342,9 +345,9 @@ class FeedFilter:
         await self._axis.close()
 
     async def _bring(self) -> None:
-        """Bring in the waiting feeds one after the other. A feed that fails is delivered again when its lease is over."""
-        while self._feed_arrivals:
-            arrival = self._feed_arrivals.pop(0)
+        """Bring in the waiting arrivals one after the other. One that fails is delivered again when its lease is over."""
+        while self._node_arrivals:
+            arrival = self._node_arrivals.pop(0)
             try:
                 await self._run(arrival)
             except StoreFailure:
@@ -353,10 +356,10 @@ class FeedFilter:
                 log.action(_log, "feed.postponed", str(error), packet=arrival.packet_id, code=error.code)
 
     async def _run(self, arrival: Arrival) -> None:
+        accept = self._take_letter if arrival.kind == LETTER else self._accept_feed
         with self._blobs.scratch() as scratch:
             await self._pool.run(partial(_copy_feed, arrival, scratch))
-            by = f"node {arrival.node}" if arrival.node else "axis"
-            await self._accept_feed(scratch.path, by)
+            await accept(scratch.path, arrival.node)
         await self._axis.settle(arrival, is_done=True)
 
 

@@ -13,9 +13,21 @@ from typing import Any
 
 from cryptography import x509
 
+from gateway.domain.notes import read_checkpoint
 from gateway.domain.sealed_log import GrowingTree, PublishedSeal
+from gateway.domain.wall_clock import moment_text
 from gateway.errors import NotFound
-from gateway.ops.audit_checks import NO_SEQ, AuditReport, Findings, LeafCheck, Note, SealCheck, may_be_erased
+from gateway.ops.audit_checks import (
+    NO_SEQ,
+    AuditFinding,
+    AuditReport,
+    Findings,
+    LeafCheck,
+    Note,
+    SealCheck,
+    may_be_erased,
+)
+from gateway.ops.witness_view import Anchoring
 from gateway.ports.services import Pool
 from gateway.store import log_reading
 from gateway.store.log_reading import EventFilter, LeafWithEvent, LogStanding, Prover, StoredLeaf, search_log
@@ -192,6 +204,34 @@ def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: I
         codes.append(("erased", {"count": leaves.erased}))
     codes += [("restored", {"leaf": index, "copied_at": at}) for index, at in leaves.restores]
     return [Note(code=code, params=params) for code, params in codes]
+
+
+def with_witnesses(report: AuditReport, anchoring: Anchoring) -> AuditReport:
+    """Return the report with what the witnesses of the log saw. A log that contradicts a cosignature does not hold."""
+    findings, notes = list(report.findings), list(report.notes)
+    for witness, size in anchoring.contradicted:
+        findings.append(AuditFinding(code="cosigned_differs", place=witness, params={"size": size}))
+    for witness_row in anchoring.histories:
+        size = read_checkpoint(witness_row.other_history).checkpoint.size
+        findings.append(AuditFinding(code="histories", place=witness_row.name, params={"size": size}))
+    params: dict[str, object] = {
+        "seen": len(anchoring.cosigners),
+        "of": anchoring.count,
+        "size": anchoring.size,
+    }
+    if anchoring.at is not None:
+        notes = [note for note in notes if note.code != "unanchored"]
+        params |= {"names": ", ".join(anchoring.cosigners), "at": moment_text(anchoring.at)}
+        notes.append(Note(code="witnessed", params=params))
+    elif anchoring.count:
+        notes.append(Note(code="unwitnessed", params=params))
+    return replace(
+        report,
+        findings=tuple(findings),
+        count=report.count + len(findings) - len(report.findings),
+        notes=tuple(notes),
+        anchored=report.anchored or anchoring.at is not None,
+    )
 
 
 async def export(

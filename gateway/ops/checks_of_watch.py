@@ -1,6 +1,7 @@
 """Checks of the machine's memory, backups that failed, partners that went silent, a maintenance, leftovers of programs
-that were killed, rights of secrets, statistics of the database, and the alarms themselves. In: the node that is examined.
-Out: findings, each with the command that cures it; none when there is nothing to report. The checks change nothing."""
+that were killed, rights of secrets, statistics of the database, witnesses of logs, and the alarms themselves. In: the node
+that is examined. Out: findings, each with the command that cures it; none when there is nothing to report. The checks
+change nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from gateway.bootstrap import core
 from gateway.domain.diagnosis import Diagnosis, green, red, yellow
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import local, moment_text
 from gateway.ops.subject import Subject
 from gateway.settings import Settings
 from gateway.store import data_folder, reporting
@@ -46,6 +47,9 @@ _BACKUP_TASKS = {
 FIX = "gateway doctor --fix"
 # Nothing that a running program still writes or reads is so old.
 LEFT_FOR = timedelta(days=1)
+_LATE_ROUNDS, _WITNESSED = 3, "gateway witness logs"
+# A second log of a node stays a finding for so long.
+_NEW_LOG = timedelta(days=30)
 # Names that `atomic_files.new_file` gives to files that are not complete, and a drill to its folder.
 _PART, _DRILL = re.compile(r"\..+\.(part|[0-9a-f]{16})"), re.compile(r"drill-[a-z0-9_]{8}")
 # The node is examined each minute; a slow mail server may hold that up for some.
@@ -233,3 +237,53 @@ async def alarms(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("alarms", "alarms.late", "gateway serve", at=at)
     elif not book.failures:
         yield green("alarms", "alarms.fine", count=len(book.standing()))
+
+
+async def witnesses(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report how the log is anchored by its witnesses, and logs of other nodes that show two histories. Without a finding
+    where there is neither."""
+    from gateway.store.witnesses import list_witnessed
+
+    settings, now = subject.settings, subject.clock.now()
+    late = _LATE_ROUNDS * timedelta(seconds=settings.log.witness_every_s)
+    if settings.log.witnesses:
+        yield await _own_anchoring(subject, now - late)
+    logs = await list_witnessed(subject.store)
+    for log in logs:
+        params = {"node": log.node or log.origin, "size": log.size}
+        is_second = log.node and any(x.node == log.node and x.first_at < log.first_at for x in logs)
+        if is_second and now - log.first_at < _NEW_LOG:
+            first = moment_text(log.first_at)
+            yield yellow("witnesses", "witnesses.another", _WITNESSED, at=first, **params)
+        if log.other_history:
+            yield red("witnesses", "witnesses.forked", _WITNESSED, **params)
+        elif log.fault and (log.cosigned_at is None or log.cosigned_at < now - late):
+            yield yellow("witnesses", "witnesses.unproved", _WITNESSED, **params)
+
+
+async def _own_anchoring(subject: Subject, late: datetime) -> Diagnosis:
+    from gateway.ops.witness_view import read_anchoring
+    from gateway.store.log_reading import seal_before
+
+    anchoring = await read_anchoring(subject.store, subject.settings, subject.pool)
+    names = [
+        *(witness.name for witness in anchoring.histories),
+        *(name for name, _ in anchoring.contradicted),
+    ]
+    if names:
+        return red("witnesses", "witnesses.histories", "gateway audit verify", names=", ".join(names))
+    params: dict[str, object] = {
+        "seen": len(anchoring.cosigners),
+        "of": anchoring.count,
+        "need": anchoring.need,
+    }
+    if anchoring.at is None:
+        first = await seal_before(subject.store, datetime.min.replace(tzinfo=late.tzinfo))
+        is_late = first is not None and first.signed.seal.at < late
+        if not is_late:
+            return green("witnesses", "witnesses.nobody", **params)
+        return yellow("witnesses", "witnesses.nobody", "gateway witness list", **params)
+    params |= {"at": moment_text(anchoring.at), "size": anchoring.size}
+    if anchoring.at < late:
+        return yellow("witnesses", "witnesses.old", "gateway witness list", **params)
+    return green("witnesses", "witnesses.fine", **params)

@@ -16,6 +16,8 @@ from gateway.domain.routes import Trail
 
 TO_NODE = "@"
 """Prefix of a node's name where the node itself is the recipient; no agency code begins with it."""
+LETTER = "letter"
+"""Kind of a parcel that is a letter of one node to another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

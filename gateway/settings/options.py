@@ -440,6 +440,10 @@ class LogSettings:
     require_timestamp_h: Annotated[int, Between(0, 720)] = 0
     publish_folder: Path | None = None
     publish_every_h: Annotated[int, Between(1, 720)] = 24
+    witnesses: str = ""
+    witnesses_needed: Annotated[int, Between(0, 100)] = 0
+    witness_every_s: Annotated[int, Between(60, 86_400)] = 3600
+    is_witness: Annotated[str, OneOf(("yes", "no"))] = "yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -302,6 +302,13 @@ async def seal_newest(store: SqlStore) -> PublishedSeal | None:
     return await _seal(store, select(LogSealRow).order_by(_NUMBER.desc()))
 
 
+async def seal_before(store: SqlStore, moment: datetime) -> PublishedSeal | None:
+    """Return the newest seal up to that moment, or the first one if all are later; None when there is none."""
+    at, query = col(LogSealRow.at), select(LogSealRow)
+    seal = await _seal(store, query.where(at <= moment).order_by(_NUMBER.desc()))
+    return seal or await _seal(store, query.order_by(_NUMBER))
+
+
 async def seal_published(store: SqlStore) -> PublishedSeal | None:
     """Return the newest seal that was published outside the node; None when none was."""
     last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()

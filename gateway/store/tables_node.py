@@ -322,6 +322,48 @@ class LogSealRow(Row, table=True):
     stamped_at: datetime | None = None
 
 
+class LogWitnessRow(Row, table=True):
+    """Witness of this node's log. `said_at` is the time of its last letter, `keys` are those of its cosignatures, a line
+    each. `held_size` is the size that it cosigned last; `fault` a word for its last answer, empty where it cosigned."""
+
+    name: str = Field(primary_key=True)
+    keys: str = Field(default="", sa_type=Text)
+    held_size: int = Field(default=0, sa_type=BigInteger)
+    asked_at: datetime | None = None
+    said_at: datetime | None = None
+    cosigned_at: datetime | None = None
+    fault: str = ""
+    other_history: str = Field(default="", sa_type=Text)
+
+
+class LogCosignatureRow(Row, table=True):
+    """Cosignatures of one witness under this node's checkpoint of that size, as lines. `day` is the day of the office."""
+
+    witness: str = Field(primary_key=True)
+    tree_size: int = _numbered()
+    day: date
+    at: datetime
+    body: str = Field(sa_type=Text)
+
+
+class WitnessedLogRow(Row, table=True):
+    """Log of another node for which this node is a witness. `note` is the signed checkpoint that was cosigned last, `size`
+    its size; `other_history` one that contradicts it. `said_at` is the time of the node's last letter."""
+
+    origin: str = Field(primary_key=True)
+    node: str
+    code: str
+    keys: str = Field(sa_type=Text)
+    note: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    first_at: datetime
+    asked_at: datetime
+    said_at: datetime
+    cosigned_at: datetime | None = None
+    fault: str = ""
+    other_history: str = Field(default="", sa_type=Text)
+
+
 class QueueSampleRow(Row, table=True):
     at: datetime = Field(primary_key=True)
     queue: str = Field(primary_key=True)

@@ -38,8 +38,9 @@ ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
 FEEDS = b"lienthong-registry/1 header\n"
 OFFICERS = b"lienthong-registry/2 officer\n"
 RECEIPTS = b"lienthong-receipt/1\n"
-EXCHANGE = (ENVELOPES, RECEIPTS)
-"""What an agency's exchange key signs: envelopes, and the node's receipts of signed lists."""
+LETTERS = b"lienthong-letter/1\n"
+EXCHANGE = (ENVELOPES, RECEIPTS, LETTERS)
+"""What an agency's exchange key signs: envelopes, the node's receipts of signed lists, its letters to other nodes."""
 
 FILE, TOKEN = "file", "token"
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 
 from gateway.domain.notes import (
     ORIGIN,
+    WITNESS,
     Checkpoint,
     NoteKey,
     NoteKind,
@@ -27,7 +28,8 @@ from gateway.trust.keys import own_key
 from gateway.trust.seals import SEAL_FOLDER
 
 _FILES = ("note.key.pem", "note-ml-dsa.key.pem")
-_USE = "that signs checkpoints of the log"
+_WITNESS_FILES = ("witness.key.pem", "witness-ml-dsa.key.pem")
+_USE, _WITNESS_USE = "that signs checkpoints of the log", "that cosigns checkpoints of other nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class NoteSigner:
 
 @dataclass(frozen=True, slots=True)
 class LogSigner:
-    """All keys that sign checkpoints of one log."""
+    """All keys that sign checkpoints of one log, or cosign those of others."""
 
     signers: tuple[NoteSigner, ...]
 
@@ -63,15 +65,27 @@ class LogSigner:
 def open_log_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
     """Return the signer of this node's checkpoints; its keys are made where there are none yet. Raise Misconfigured when
     one cannot be opened."""
-    name = f"{ORIGIN}{log_id}"
+    return _open(keys_folder, password, _FILES, NoteKind.ED25519, f"{ORIGIN}{log_id}", _USE)
+
+
+def open_witness_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
+    """Return the signer with which this node cosigns checkpoints of other logs; otherwise as `open_log_signer`."""
+    return _open(
+        keys_folder, password, _WITNESS_FILES, NoteKind.COSIGNATURE, f"{WITNESS}{log_id}", _WITNESS_USE
+    )
+
+
+def _open(
+    keys_folder: Path, password: bytes | None, files: tuple[str, str], kind: NoteKind, name: str, use: str
+) -> LogSigner:
     folder = keys_folder / SEAL_FOLDER
-    first = own_key(folder / _FILES[0], password, Ed25519PrivateKey.generate, _USE)
-    second = own_key(folder / _FILES[1], password, MLDSA44PrivateKey.generate, _USE)
+    first = own_key(folder / files[0], password, Ed25519PrivateKey.generate, use)
+    second = own_key(folder / files[1], password, MLDSA44PrivateKey.generate, use)
     if not isinstance(first, Ed25519PrivateKey) or not isinstance(second, MLDSA44PrivateKey):
-        raise Misconfigured(f"the keys that sign checkpoints must be Ed25519 and ML-DSA-44: {folder}")
+        raise Misconfigured(f"the keys {use} must be Ed25519 and ML-DSA-44: {folder}")
     return LogSigner(
         (
-            NoteSigner(NoteKey(name, NoteKind.ED25519, first.public_key().public_bytes_raw()), first),
+            NoteSigner(NoteKey(name, kind, first.public_key().public_bytes_raw()), first),
             NoteSigner(NoteKey(name, NoteKind.ML_DSA_44, second.public_key().public_bytes_raw()), second),
         )
     )

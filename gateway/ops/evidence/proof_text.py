@@ -6,8 +6,8 @@ of that line. A proof tells codes and ids of the document, and nothing of its co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,22 +19,24 @@ from gateway.domain.event import NAMING_KINDS
 from gateway.domain.notes import (
     MOST_POLICY,
     MOST_PROOF,
-    ORIGIN,
     PROOF_TAG,
-    Checkpoint,
     LeafProof,
     LogPolicy,
     NoteKey,
+    NoteKind,
+    checkpoint_of,
     read_policy,
     read_proof,
 )
 from gateway.domain.sealed_log import PublishedSeal, read_leaf
+from gateway.domain.witness import needed
 from gateway.errors import Clash, GatewayError, InvalidProof, Misconfigured, NotFound
+from gateway.ops import witness_view
 from gateway.store import log_reading
 from gateway.store.log_reading import StoredLeaf
 from gateway.trust.note_keys import LogSigner, check_signature, open_log_signer
 
-POLICY_FILE = "logs.policy"
+POLICY_FILE, _ENOUGH = "logs.policy", "enough"
 _LINE_FIELDS = ("id", "kind", "at", "subject", "seq")
 
 
@@ -55,8 +57,10 @@ async def make(node: OpenNode, scope: AgencyScope, id: str) -> LeafProof:
 
 
 async def own_policy(node: OpenNode) -> LogPolicy:
-    """Return the policy that trusts this node's log. NotFound before its first seal."""
-    return policy_of(await _signer(node, await log_reading.seal_numbered(node.store)))
+    """Return the policy that trusts this node's log and its witnesses. NotFound before its first seal."""
+    signer = await _signer(node, await log_reading.seal_numbered(node.store))
+    keys = await witness_view.witness_keys(node.store, node.settings)
+    return policy_of(signer, keys, node.settings.log.witnesses_needed)
 
 
 async def _signer(node: OpenNode, seal: PublishedSeal) -> LogSigner:
@@ -65,21 +69,27 @@ async def _signer(node: OpenNode, seal: PublishedSeal) -> LogSigner:
 
 
 async def _prove(node: OpenNode, leaf: StoredLeaf, seal: PublishedSeal) -> LeafProof:
-    (path,) = await log_reading.Prover(node.store).inclusions([leaf.index], seal.signed.seal.tree_size)
+    """Prove the leaf under the first checkpoint that enough witnesses cosigned, else under the newest seal."""
+    cosigned = await witness_view.cosigned_checkpoint(node.store, node.settings, leaf.index)
+    checkpoint = cosigned.checkpoint if cosigned is not None else checkpoint_of(seal)
+    (path,) = await log_reading.Prover(node.store).inclusions([leaf.index], checkpoint.size)
     signer = await _signer(node, seal)
-    signed = await node.pool.run(partial(signer.sign, checkpoint_of(seal), node.clock.now()))
+    signed = await node.pool.run(partial(signer.sign, checkpoint, node.clock.now()))
+    if cosigned is not None:
+        signed = replace(signed, signatures=(*signed.signatures, *cosigned.signatures))
     return LeafProof(leaf=leaf.body, index=leaf.index, path=path, signed=signed)
 
 
-def checkpoint_of(seal: PublishedSeal) -> Checkpoint:
-    """Return what a seal states in the form that other programs read."""
-    sealed = seal.signed.seal
-    return Checkpoint(f"{ORIGIN}{sealed.log_id}", sealed.tree_size, sealed.root)
-
-
-def policy_of(signer: LogSigner) -> LogPolicy:
-    """Return the policy that trusts this node's log, and asks for no witness."""
-    return LogPolicy(logs=signer.keys)
+def policy_of(signer: LogSigner, witness_keys: Mapping[str, Sequence[NoteKey]], quorum: int) -> LogPolicy:
+    """Return the policy that trusts this node's log, and the keys of its witnesses that each reader knows. It asks for
+    `quorum` of them, or more than half where that is 0."""
+    keys = {
+        name: key for name, own in witness_keys.items() for key in own if key.kind is NoteKind.COSIGNATURE
+    }
+    if not keys:
+        return LogPolicy(logs=signer.keys)
+    groups = {_ENOUGH: (needed(quorum, len(keys)), tuple(keys))}
+    return LogPolicy(logs=signer.keys, witnesses=keys, groups=groups, quorum=_ENOUGH)
 
 
 def is_proof(path: Path) -> bool:

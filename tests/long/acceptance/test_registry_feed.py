@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.deciding import delegation
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
-from gateway.incoming.receive import FeedFilter
+from gateway.incoming.receive import NodeMail
 from gateway.ops import checks_of_trust
 from gateway.ops.subject import Subject
 from gateway.policy.delegation import judge_held
@@ -91,7 +91,14 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 
 async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_returns(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
-    door = FeedFilter(north, town.node.feed.accept, town.node.blobs, town.node.pool)
+
+    async def accept(path: Path, node: str | None) -> None:
+        await town.node.feed.accept(path, f"node {node}")
+
+    async def take_no_letter(path: Path, node: str | None) -> None:
+        raise AssertionError(f"{node} sent a letter")
+
+    door = NodeMail(north, accept, take_no_letter, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
     bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
 

@@ -35,6 +35,7 @@ DUE = {
     ],
     *("alarms", "backup", "restore", "restored", "maintenance"),
     *("config show", "config check", "migrate status", "migrate up"),
+    *(f"witness {name}" for name in ("list", "logs", "add", "settle", "serve")),
     *(f"outbox {name}" for name in ("list", "show", "events", "send", "resend", "cancel", "recall")),
     *(f"outbox {name}" for name in ("update", "replace", "seal")),
     *(f"inbox {name}" for name in ("list", "show", "pull", "accept", "reject", "reopen", "hand-back")),
