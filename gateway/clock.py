@@ -6,27 +6,20 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway import random_source, time_source
+from gateway.time_source import LETTERS as LETTERS
+from gateway.time_source import moment
 
 if TYPE_CHECKING:
     from gateway.ports.services import Clock
 
-LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # maps the lowest five bits of a byte to a letter
 _random = random_source.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
-_PAIRS = [first + second for first in LETTERS for second in LETTERS]
 # A clock that was set ahead is accepted after this time, because a wrong date would be corrected within a day.
 ACCEPTED_AFTER_S = 24 * 3600.0
 _SLEWED = timedelta(seconds=20)
-
-
-@lru_cache(maxsize=16)
-def moment(ms: int) -> str:
-    """Return the time part of a ULID; cached, because many are made within one millisecond."""
-    return "".join([_PAIRS[ms >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
 
 
 class SystemClock:

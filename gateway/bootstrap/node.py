@@ -269,7 +269,7 @@ class OpenNode(NodeCore):
             **self._growth_loop(),
             **self._folder_loop(events),
             **self._axis_lists_loop(),
-            **self._witness_loop(),
+            **self._letter_loops(),
             "aside": Loop(
                 step=lambda: mail_clock.step(self.inn, self.axis), then=("landing",), is_due=mail_clock.is_due
             ),
@@ -300,14 +300,13 @@ class OpenNode(NodeCore):
         step = partial(clock.step, growth.measure)
         return {"growth": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
-    def _witness_loop(self) -> dict[str, Loop]:
-        """Return the loop that has the log cosigned; none where the settings name no witness."""
-        if not self.settings.log.witnesses:
+    def _letter_loops(self) -> dict[str, Loop]:
+        """Return the loops that write letters to other nodes; none where the settings name no node."""
+        if not self.settings.log.witnesses and not self.settings.log.compares:
             return {}
-        from gateway.bootstrap.witnesses import make_asker
+        from gateway.bootstrap.witnesses import letter_loops
 
-        asker = make_asker(self, self.axis)
-        return {"witnesses": Loop(step=asker.step, is_due=asker.is_due)}
+        return letter_loops(self, self.axis)
 
     def _axis_lists_loop(self) -> dict[str, Loop]:
         """Return the loop for lists of foreign axes, for the issuer's signed list, and for the receipt of that; none where

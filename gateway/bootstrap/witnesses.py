@@ -17,7 +17,9 @@ from gateway.errors import GatewayError, InvalidProof, Misconfigured, StoreFailu
 from gateway.trust.note_keys import open_log_signer, open_witness_signer
 from gateway.witnessing.asking import WitnessAsker
 from gateway.witnessing.cosigning import Cosigner
+from gateway.witnessing.counting import LossAuditor
 from gateway.witnessing.letters import NodeLetters
+from gateway.workers.loop import Loop
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
@@ -34,13 +36,18 @@ class LetterPost:
     letters: NodeLetters
     asker: WitnessAsker
     cosigner: Cosigner | None
+    auditor: LossAuditor
 
     async def take(self, path: Path, node: str | None) -> None:
         """Take a letter. One that does not hold, or that cannot be answered, is logged: its sender asks again. StoreFailure
         while the storage fails."""
         try:
             letter = await self.letters.open(path, node)
-            if letter.kind is not LetterKind.CHECKPOINT:
+            if letter.kind is LetterKind.COUNTS:
+                await self.auditor.take_counts(letter)
+            elif letter.kind is LetterKind.COUNTED:
+                await self.auditor.take_answer(letter)
+            elif letter.kind is not LetterKind.CHECKPOINT:
                 await self.asker.take_answer(letter)
             elif self.cosigner is not None:
                 await self.cosigner.take_request(letter, self.letters)
@@ -53,25 +60,38 @@ class LetterPost:
 def open_post(core: NodeCore, axis: ManagedAxis) -> LetterPost:
     asker = make_asker(core, axis)
     is_witness = core.settings.log.is_witness == "yes"
-    return LetterPost(
-        letters=asker.letters, asker=asker, cosigner=make_cosigner(core) if is_witness else None
+    cosigner = make_cosigner(core) if is_witness else None
+    return LetterPost(letters=asker.letters, asker=asker, cosigner=cosigner, auditor=make_auditor(core, axis))
+
+
+def letter_loops(core: NodeCore, axis: ManagedAxis) -> dict[str, Loop]:
+    """Return the loops that have the log cosigned, and that compare packets, as far as the settings name nodes."""
+    workers: dict[str, WitnessAsker | LossAuditor] = {}
+    if core.settings.log.witnesses:
+        workers["witnesses"] = make_asker(core, axis)
+    if core.settings.log.compares:
+        workers["loss_audit"] = make_auditor(core, axis)
+    return {name: Loop(step=worker.step, is_due=worker.is_due) for name, worker in workers.items()}
+
+
+def make_auditor(core: NodeCore, axis: ManagedAxis) -> LossAuditor:
+    """Make the worker that compares packets with partners."""
+    names = (name.strip() for name in core.settings.log.compares.split(","))
+    return LossAuditor(
+        store=core.store,
+        letters=_letters(core, axis),
+        partners=frozenset(filter(None, names)),
+        host_of=core.host_of,
+        clock=core.clock,
     )
 
 
 def make_asker(core: NodeCore, axis: ManagedAxis) -> WitnessAsker:
     """Make the worker that asks the witnesses. Misconfigured where the setting has another form."""
     keys = core.settings.keys
-    letters = NodeLetters(
-        node_name=core.settings.node.name,
-        axis=axis,
-        directory=core.directory,
-        choose_signer=partial(choose_signer, core),
-        clock=core.clock,
-        pool=core.pool,
-    )
     return WitnessAsker(
         store=core.store,
-        letters=letters,
+        letters=_letters(core, axis),
         addresses=addresses(core.settings),
         every=timedelta(seconds=core.settings.log.witness_every_s),
         open_signer=partial(open_log_signer, keys.folder, keys.passwords),
@@ -86,6 +106,17 @@ def make_cosigner(core: NodeCore) -> Cosigner:
         store=core.store,
         every=timedelta(seconds=core.settings.log.witness_every_s),
         open_signer=partial(open_witness_signer, keys.folder, keys.passwords),
+        clock=core.clock,
+        pool=core.pool,
+    )
+
+
+def _letters(core: NodeCore, axis: ManagedAxis) -> NodeLetters:
+    return NodeLetters(
+        node_name=core.settings.node.name,
+        axis=axis,
+        directory=core.directory,
+        choose_signer=partial(choose_signer, core),
         clock=core.clock,
         pool=core.pool,
     )

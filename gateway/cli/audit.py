@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
     from gateway.store.log_reading import EventFilter, Hit
+    from gateway.store.loss_audit import LossCount
 
 _COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
+_LOSSES = output.columns("day node sender recipient own other open", dim="node")
 Kind = Annotated[str | None, option("Kind of event; may end in *, such as 'inbox.*'.")]
 Subject = Annotated[str | None, option("Id of the object of the event.")]
 Principal = Annotated[str | None, option("Id of the person or program that acted.")]
@@ -251,6 +253,43 @@ async def erase(
     operator = await operator_id(core.store)
     erased = await delete(core.store, core.clock, event, name or [], operator, reason)
     output.record(call, {"id": event, "erased": list(erased)})
+
+
+@verb("", "--days 30 -o json")
+async def losses(
+    call: Invocation,
+    core: OpenStore,
+    days: Annotated[int, option("Days to look back.", min=1, max=366)] = 30,
+    all_: Annotated[bool, option("Also comparisons without a difference.", "--all")] = False,
+) -> None:
+    """List what the daily comparison with other nodes found: packets that one of the two lacks. Exit 7 if one is open."""
+    from gateway.domain.wall_clock import local
+    from gateway.store.loss_audit import list_counts
+
+    since = local(core.clock.now()).date() - timedelta(days=days)
+    counts = [c for c in await list_counts(core.store, since) if all_ or c.differences]
+    output.rows(call, [_loss_record(count) for count in counts], _LOSSES)
+    if any(count.open_differences for count in counts):
+        raise typer.Exit(VERIFICATION)
+
+
+def _loss_record(count: LossCount) -> dict[str, Any]:
+    differences = [
+        {
+            "document": difference.name,
+            "hash": difference.key,
+            "lacking": count.node if difference.is_here else "here",
+            "found_at": output.stamp(difference.found_at),
+            "closed_at": output.stamp(difference.closed_at),
+            "told": difference.is_open,
+        }
+        for difference in count.differences
+    ]
+    names = "day node sender recipient is_sender own=own_count other=other_count compared_at"
+    open_differences = ", ".join(
+        f"{d.name or d.key}{'' if d.is_here else ' ←'}" for d in count.open_differences
+    )
+    return output.fields(count, names, open=open_differences, differences=differences)
 
 
 def _read_seal(path: Path) -> PublishedSeal:

@@ -162,6 +162,8 @@ class EventKind(StrEnum):
     LOG_EXPORTED = "log.exported"
     LOG_KEYS = "log.keys"
     LOG_HISTORIES = "log.histories"
+    LOSS_FOUND = "loss.found"
+    LOSS_SETTLED = "loss.settled"
     WITNESS_KEYS = "witness.keys"
     WITNESSED_LOG = "witnessed.log"
     WITNESSED_HISTORIES = "witnessed.histories"

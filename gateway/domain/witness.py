@@ -26,7 +26,7 @@ from gateway.domain.sealed_log import MOST_LEVELS, proves_prefix
 from gateway.errors import InvalidProof
 
 LETTER_TAG = "lienthong-letter/1"
-MOST_LETTER = 256 * 1024
+MOST_LETTER = 1024 * 1024
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _HEAD = re.compile(
     LETTER_TAG + r"\nkind (?P<kind>[a-z]{1,20})\nnode (?P<node>\S{1,100})\nto (?P<to>\S{1,100})\n"
@@ -44,6 +44,8 @@ class LetterKind(StrEnum):
     CHECKPOINT = "checkpoint"
     COSIGNATURE = "cosignature"
     HELD = "held"
+    COUNTS = "counts"
+    COUNTED = "counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="people", run=trust.approved_anchors, tags=_STATUS, of_store=True),
     Check(name="work", run=parts.work, tags=_USUAL, of_store=True),
     Check(name="witnesses", run=watching.witnesses, tags=_STATUS, of_store=True, every=_SELDOM),
+    Check(name="losses", run=watching.losses, tags=_STATUS | _HOME, of_store=True, every=_SELDOM),
     Check(name="partners", run=watching.silent_partners, tags=_STATUS, of_store=True, every=_SELDOM),
     Check(name="jobs", run=parts.jobs, tags=_STATUS, of_store=True),
     Check(name="log", run=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),

@@ -49,7 +49,7 @@ FIX = "gateway doctor --fix"
 LEFT_FOR = timedelta(days=1)
 _LATE_ROUNDS, _WITNESSED = 3, "gateway witness logs"
 # A second log of a node stays a finding for so long.
-_NEW_LOG = timedelta(days=30)
+_NEW_LOG = _LOSS_AGE = timedelta(days=30)
 # Names that `atomic_files.new_file` gives to files that are not complete, and a drill to its folder.
 _PART, _DRILL = re.compile(r"\..+\.(part|[0-9a-f]{16})"), re.compile(r"drill-[a-z0-9_]{8}")
 # The node is examined each minute; a slow mail server may hold that up for some.
@@ -259,6 +259,27 @@ async def witnesses(subject: Subject) -> AsyncGenerator[Diagnosis]:
             yield red("witnesses", "witnesses.forked", _WITNESSED, **params)
         elif log.fault and (log.cosigned_at is None or log.cosigned_at < now - late):
             yield yellow("witnesses", "witnesses.unproved", _WITNESSED, **params)
+
+
+async def losses(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report packets that one of two nodes lacks, as the comparisons with partners found them twice."""
+    from gateway.store.loss_audit import list_counts
+
+    now = subject.clock.now()
+    counts = await list_counts(subject.store, local(now).date() - _LOSS_AGE, open_only=True)
+    differences = [(count, difference) for count in counts for difference in count.open_differences]
+    if differences:
+        names = [f"{d.name or d.key} ({c.sender.upper()} → {c.recipient.upper()})" for c, d in differences]
+        listed = ", ".join(names[:_MOST_NAMES] + ["…"] * (len(names) > _MOST_NAMES))
+        nodes = ", ".join(sorted({count.node for count, _ in differences}))
+        yield red(
+            "losses",
+            "losses.found",
+            "gateway audit losses",
+            count=len(differences),
+            nodes=nodes,
+            names=listed,
+        )
 
 
 async def _own_anchoring(subject: Subject, late: datetime) -> Diagnosis:

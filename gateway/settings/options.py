@@ -443,6 +443,7 @@ class LogSettings:
     witnesses: str = ""
     witnesses_needed: Annotated[int, Between(0, 100)] = 0
     witness_every_s: Annotated[int, Between(60, 86_400)] = 3600
+    compares: str = ""
     is_witness: Annotated[str, OneOf(("yes", "no"))] = "yes"
 
 

@@ -364,6 +364,22 @@ class WitnessedLogRow(Row, table=True):
     other_history: str = Field(default="", sa_type=Text)
 
 
+class LossCountRow(Row, table=True):
+    """Comparison of one day's packets of a pair with another node. `is_sender`: this node sent them; `differences` are
+    JSON, `open_count` is the number of those that count."""
+
+    node: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    sender: str = Field(primary_key=True)
+    recipient: str = Field(primary_key=True)
+    is_sender: bool
+    own_count: int
+    other_count: int
+    compared_at: datetime
+    open_count: int
+    differences: str = Field(sa_type=Text)
+
+
 class QueueSampleRow(Row, table=True):
     at: datetime = Field(primary_key=True)
     queue: str = Field(primary_key=True)
