@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.domain.witness import MOST_LETTER, Growth, read_request
 from gateway.errors import Clash, InvalidProof, NotFound
-from gateway.witnessing.cosigning import Cosigner, Verdict
+from gateway.witnessing.cosigning import Cosigner, CosigningResult
 
 _SIZE_TYPE = "text/x.tlog.size"
 
@@ -36,7 +36,7 @@ def witness_app(cosigner: Cosigner) -> web.Application:
     return app
 
 
-def _answer(verdict: Verdict) -> web.Response:
+def _answer(verdict: CosigningResult) -> web.Response:
     size = verdict.latest.checkpoint.size if verdict.latest is not None else 0
     if verdict.cosigned is not None:
         return web.Response(text="".join(map(str, verdict.cosigned.signatures)))

@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CosigningResult:
     """Answer to a request: the checkpoint that was held before, and the cosignatures if the log grew or stood still.
     `is_same_size`: both checkpoints are over as many leaves."""
 
@@ -86,7 +86,7 @@ class Cosigner:
             latest = verdict.latest.to_text() if verdict.latest is not None else ""
             await letters.send(LetterKind.HELD, letter.node, latest)
 
-    async def cosign(self, request: WitnessRequest) -> Verdict:
+    async def cosign(self, request: WitnessRequest) -> CosigningResult:
         """Judge a request that comes without a letter: only of a log whose keys were stored before. NotFound for another
         log, InvalidProof where none of its keys signed."""
         stored = await witnesses.find_witnessed(self.store, request.signed.checkpoint.origin)
@@ -138,7 +138,7 @@ class Cosigner:
 
     async def _judge(
         self, request: WitnessRequest, keys: Sequence[NoteKey], letter: Letter | None
-    ) -> Verdict | None:
+    ) -> CosigningResult | None:
         """Compare with the checkpoint that was cosigned last, and store the outcome before anything is signed. None for a
         request that comes too early, or is older than one before."""
         now, checkpoint, signer = self.clock.now(), request.signed.checkpoint, await self.signer()
@@ -155,12 +155,14 @@ class Cosigner:
         if growth.is_other_history and letter is None:
             # Any program may send a wrong proof: only a letter names its sender.
             same = latest is not None and latest.checkpoint.size == checkpoint.size
-            return Verdict(growth, latest, is_same_size=same)
+            return CosigningResult(growth, latest, is_same_size=same)
         if not await witnesses.record_witnessed(self.store, self.clock, row, stored, news):
             return None
         if growth not in (Growth.GREW, Growth.SAME) or row.other_history:
-            return Verdict(growth, latest)
-        return Verdict(growth, request.signed, await self.pool.run(partial(signer.sign, checkpoint, now)))
+            return CosigningResult(growth, latest)
+        return CosigningResult(
+            growth, request.signed, await self.pool.run(partial(signer.sign, checkpoint, now))
+        )
 
     async def _check_new(self, stored: WitnessedLog | None, letter: Letter) -> None:
         """Refuse a log that another node showed, and more logs of one node than it can have."""

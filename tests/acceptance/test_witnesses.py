@@ -169,7 +169,7 @@ _REBUILD = (
 )
 
 
-@pytest.mark.parametrize("way", ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS)
 async def test_a_log_that_was_built_anew_is_found_by_one_witness(nodes: Nodes, attack: str) -> None:
     await nodes.grow()
     await nodes.ask()

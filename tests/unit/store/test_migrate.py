@@ -109,7 +109,7 @@ STEPS = {
     "r0301_holds_marks_numbers_figures.py": "e3b1badd4238c45d",
     "r0302_second_secret_and_senders.py": "897ce75820f0acf0",
     "r0303_recipients.py": "0bafe20f1eee63f3",
-    "r0304_witnesses.py": "9005c801a61bfe0b",
+    "r0304_witnesses.py": "0f444a04a2006056",
 }
 
 
