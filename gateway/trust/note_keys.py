@@ -26,7 +26,7 @@ from gateway.errors import InvalidProof, Misconfigured
 from gateway.trust.keys import own_key
 from gateway.trust.seals import SEAL_FOLDER
 
-_FILES = ("note.key.pem", "note-ml-dsa.key.pem")
+_FILES = {NoteKind.ED25519: "note.key.pem", NoteKind.ML_DSA_44: "note-ml-dsa.key.pem"}
 _USE = "that signs checkpoints of the log"
 
 
@@ -60,13 +60,18 @@ class LogSigner:
         return SignedCheckpoint(checkpoint, tuple(signer.sign(checkpoint, at) for signer in self.signers))
 
 
+def kinds_in(keys_folder: Path) -> tuple[NoteKind, ...]:
+    """Return the kinds of the keys that were made for checkpoints so far, without opening them."""
+    return tuple(kind for kind, name in _FILES.items() if (keys_folder / SEAL_FOLDER / name).is_file())
+
+
 def open_log_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
     """Return the signer of this node's checkpoints; its keys are made where there are none yet. Raise Misconfigured when
     one cannot be opened."""
     name = f"{ORIGIN}{log_id}"
     folder = keys_folder / SEAL_FOLDER
-    first = own_key(folder / _FILES[0], password, Ed25519PrivateKey.generate, _USE)
-    second = own_key(folder / _FILES[1], password, MLDSA44PrivateKey.generate, _USE)
+    first = own_key(folder / _FILES[NoteKind.ED25519], password, Ed25519PrivateKey.generate, _USE)
+    second = own_key(folder / _FILES[NoteKind.ML_DSA_44], password, MLDSA44PrivateKey.generate, _USE)
     if not isinstance(first, Ed25519PrivateKey) or not isinstance(second, MLDSA44PrivateKey):
         raise Misconfigured(f"the keys that sign checkpoints must be Ed25519 and ML-DSA-44: {folder}")
     return LogSigner(
