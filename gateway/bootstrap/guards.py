@@ -119,7 +119,8 @@ def trust_policy(settings: Settings) -> TrustPolicy:
 
 def xml_policy(settings: Settings) -> XmlPolicy:
     """Return the limits of an envelope on this node's axis."""
-    return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
+    limits = EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB)
+    return XmlPolicy(limits=limits, table=settings.trust.algorithms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,8 @@ def make_judging(settings: Settings, clock: Clock) -> Judging:
     sources = authorities.read_sources(folder)
     answers = Answers(AnswerFiles(folder), asks=bool(sources))
     between = sorted((folder / "chain").glob("*.pem"))
-    trust = NodeTrust.from_files(anchors, between, answers=answers, now=clock.now)
+    algorithms = settings.trust.algorithms
+    trust = NodeTrust.from_files(anchors, between, answers=answers, now=clock.now, algorithms=algorithms)
     return Judging(trust=trust, authorities=AskedAuthorities(sources, trust.chains, answers))
 
 
@@ -163,7 +165,7 @@ async def make_asking(
 def sandboxes(settings: Settings) -> list[PdfSandbox]:
     """Make a reader of hostile PDFs for each core, none running yet; half of the pool's threads are left for other work."""
     return [
-        PdfSandbox(settings.trust.folder / "pdf")
+        PdfSandbox(settings.trust.folder / "pdf", last_days=settings.trust.algorithms.days)
         for _ in range(max(1, min(os.cpu_count() or 1, settings.workers.threads // 2)))
     ]
 

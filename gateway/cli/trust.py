@@ -1,6 +1,7 @@
 """`gateway trust`: the authorities that this node trusts to vouch for certificates, and their last answers about
-revocation. In: nothing, or the request to ask at once. Out: anchors, intermediates, authorities with the age of their
-answers; exit 6 when a refresh left an authority without an answer. `gateway status` uses these lines too."""
+revocation; and the algorithms in use here. In: nothing, or the request to ask at once. Out: anchors, intermediates,
+authorities with the age of their answers; exit 6 when a refresh left an authority without an answer; algorithms with their
+counts. `gateway status` uses lines of authorities too."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun
 from gateway.cli.output import NETWORK, age
+from gateway.domain.wall_clock import day_text
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
+    from gateway.bootstrap.stored import OpenRegistry
+    from gateway.ops.algorithms import AlgorithmUse
     from gateway.ops.certificates import IssuerState, ListState, TrustState
 
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
@@ -44,6 +48,35 @@ async def refresh(call: Invocation, node: OpenNode) -> None:
     _print(call, trust_state, node.clock.now())
     if any(issuer.word != "good" for issuer in trust_state.issuers):
         raise typer.Exit(NETWORK)
+
+
+@verb()
+async def algorithms(call: Invocation, node: OpenRegistry) -> None:
+    """Count by algorithm the keys and certificates in use, and show until when each is accepted; ! ends within a year."""
+    from gateway.ops.algorithms import YEAR, count_uses
+
+    now = node.clock.now()
+    uses = await count_uses(node.settings, node.store, node.directory, now)
+    records = [
+        output.fields(
+            use,
+            "algorithm=name count until=last_day",
+            accepted=use.row is not None and use.row.is_accepted(now),
+        )
+        | {"ends_within_a_year": use.ends_within(YEAR, now), "in_use": dict(use.places)}
+        for use in uses
+    ]
+    output.answer(call, {"algorithms": records}, (_use_line(call, use, now) for use in uses))
+
+
+def _use_line(call: Invocation, use: AlgorithmUse, now: datetime) -> str:
+    from gateway.ops.algorithms import YEAR
+
+    places = ", ".join(call.word(f"trust.place.{place}", count=n) for place, n in use.places.items())
+    is_ending = use.row is None or use.ends_within(YEAR, now)
+    word = "none" if use.row is None else "open" if use.last_day is None else "until"
+    until = day_text(use.last_day) or "–"
+    return f"{'!' if is_ending else '✓'} {call.word(f'trust.algorithm.{word}', name=use.name, places=places, until=until)}"
 
 
 async def _read_state(node: OpenNode) -> TrustState:

@@ -462,9 +462,10 @@ class PublishedSeal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """Statement of a timestamp: the signed seal existed at that time, by this authority. `chain` has the SHA-256 of the
-    certificates in the token, the authority's first."""
+    certificates in the token, the authority's first; that one ends at `ends_at`."""
 
     at: datetime
+    ends_at: datetime
     authority: str
     policy: str
     serial: str

@@ -118,7 +118,8 @@ class TimestampFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureFacts:
     """Signature field of a PDF. `fault` is the code of a broken form, `certified` the DocMDP level that it sets, `mark`
-    its text on the first page. `standings` are those of its certificate at several times."""
+    its text on the first page. `standings` are those of its certificate at several times. `weak` algorithms prove nothing,
+    others from `strong_until` on, where they end."""
 
     field: str
     fault: str | None = None
@@ -131,6 +132,7 @@ class SignatureFacts:
     authentic: bool = False
     algorithm: str = ""
     weak: bool = False
+    strong_until: datetime | None = None
     claimed_at: datetime | None = None
     reason: str = ""
     mark: str = ""

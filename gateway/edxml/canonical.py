@@ -135,9 +135,10 @@ def check_key(
     *,
     transport_packet_id: PacketId | None = None,
     transport_kind: Kind | None = None,
+    at: datetime | None = None,
 ) -> Binding | None:
     """Return the binding of the sender whose key made the signature, or None (F10-F12). `bindings` are those active at
-    the time of arrival; transport facts that are None are not compared."""
+    the time of arrival `at`; transport facts that are None are not compared."""
     parts, model = fast.signature, fast.envelope
     digest = hashlib.sha256(parts.certificate_der).hexdigest()
     if not compare_digest(digest, parts.certificate_digest):
@@ -148,7 +149,9 @@ def check_key(
     if not fitting:
         return None
     binding = fitting[0]
-    wrong = value_fault(binding.certificate_der, parts.algorithm, parts.signed_info, parts.value, policy)
+    wrong = value_fault(
+        binding.certificate_der, parts.algorithm, parts.signed_info, parts.value, policy, at=at
+    )
     if wrong is not None:
         return None
     if parts.kind is not model.kind or transport_kind not in (None, parts.kind):

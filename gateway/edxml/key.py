@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithms, Judge, name_of_curve
 from gateway.domain.certificates import CURVE_ORDERS
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import BadSignature, SignerMismatch, UnknownSender
@@ -32,6 +33,9 @@ _CURVES: Final[Mapping[str, tuple[str, ec.ECDSA]]] = {
     "ecdsa-sha256": ("secp256r1", ec.ECDSA(SHA256())),
     "ecdsa-sha384": ("secp384r1", ec.ECDSA(SHA384())),
 }
+_DIGEST: Final = "sha256"
+_DIGESTS: Final[Mapping[str, tuple[str, ...]]] = {"secp384r1": ("sha384", _DIGEST)}
+"""Digests of a signature and of its references, by the curve; SHA-256 for other keys."""
 _METHODS: Final[Mapping[str, str]] = {curve: name for name, (curve, _) in _CURVES.items()}
 _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
 MOST_CANDIDATES: Final = 4
@@ -41,7 +45,7 @@ MOST_CANDIDATES: Final = 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
     """Key of a certificate, with the properties that W8 (permitted keys) limits; neither `rsa` nor `ec` for another
-    kind."""
+    kind. `name` is that of its row in the table of algorithms."""
 
     rsa: rsa.RSAPublicKey | None = None
     ec: ec.EllipticCurvePublicKey | None = None
@@ -49,6 +53,7 @@ class _Key:
     exponent: int = 0
     modulus: int = 0
     curve: str = ""
+    name: str = ""
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -58,9 +63,10 @@ def _key(certificate_der: bytes) -> _Key:
     key = load_der_x509_certificate(certificate_der).public_key()
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
-        return _Key(rsa=key, bits=key.key_size, exponent=numbers.e, modulus=numbers.n)
+        name = ALGORITHMS.name_of_rsa(key.key_size)
+        return _Key(rsa=key, bits=key.key_size, exponent=numbers.e, modulus=numbers.n, name=name)
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return _Key(ec=key, bits=key.key_size, curve=key.curve.name)
+        return _Key(ec=key, bits=key.key_size, curve=key.curve.name, name=name_of_curve(key.curve.name))
     return _Key()
 
 
@@ -72,10 +78,11 @@ def value_fault(
     policy: XmlPolicy,
     *,
     native: bool = True,
+    at: datetime | None = None,
 ) -> str | None:
     """Return the code of the fault in a signature value, or None. `native` demands a low s, which other writers need not
     give."""
-    key_fault = bound_key_fault(certificate_der, policy)
+    key_fault = bound_key_fault(certificate_der, policy, at)
     if key_fault is not None:
         return key_fault
     key = _key(certificate_der)
@@ -103,17 +110,29 @@ def value_fault(
     return "SIG-ALGORITHM"
 
 
-def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
-    """Return `SIG-WEAK` when a bound certificate's key breaks W8 in kind, length, exponent or curve; None otherwise."""
+def bound_key_fault(certificate_der: bytes, policy: XmlPolicy, at: datetime | None = None) -> str | None:
+    """Return `SIG-WEAK` when a bound certificate's key breaks W8 in kind, length, exponent or curve, or when it or its
+    digest is not accepted at that time, where one is given; None otherwise."""
     try:
         key = _key(certificate_der)
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         return "SIG-WEAK"
     if key.rsa is not None:
-        strong = policy.min_rsa_bits <= key.bits <= policy.max_rsa_bits and key.exponent == 65537
+        strong = key.bits <= policy.max_rsa_bits and key.exponent == 65537
     else:
         strong = key.curve in _METHODS and policy.accepts(_METHODS[key.curve])
-    return None if strong else "SIG-WEAK"
+    span = _accepted_span(certificate_der, policy.table, policy.allow_p384)
+    accepted = span is not None and (at is None or span[0] <= at < span[1])
+    return None if strong and accepted else "SIG-WEAK"
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _accepted_span(
+    certificate_der: bytes, table: Algorithms, allow_p384: bool
+) -> tuple[datetime, datetime] | None:
+    """Return between which moments the key of a certificate is accepted with its digests; None where it never is."""
+    key, judge = _key(certificate_der), Judge.ENVELOPE_384 if allow_p384 else Judge.ENVELOPE
+    return table.span((key.name, *_DIGESTS.get(key.curve, (_DIGEST,))), judge)
 
 
 def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | None:
@@ -149,9 +168,11 @@ def choose_binding(
         )
     for candidate in candidates:
         if compare_digest(candidate.certificate_der, certificate_der):
-            weakness = bound_key_fault(candidate.certificate_der, policy)
+            weakness = bound_key_fault(candidate.certificate_der, policy, at)
             if weakness is not None:
                 detail = f"the key bound to {code[:80]!r} is too short or of a kind that is not taken"
+                if bound_key_fault(candidate.certificate_der, policy) is None:
+                    detail += f" any more at {at.isoformat()}"
                 raise BadSignature(weakness, detail, step=6, location=place)
             return candidate
     raise SignerMismatch(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithms
 from gateway.domain.fields import MOST
 
 _MIB = 1 << 20
@@ -70,8 +71,8 @@ class XmlPolicy:
     """Names as in `names.ALGORITHM_URIS`. An addition without a length and curve rule in W8 lets a signature pass
     whose strength is unknown."""
 
-    min_rsa_bits: int = 2048
-    """Lower it and a key that a funded attacker can factor signs in an agency's name."""
+    table: Algorithms = ALGORITHMS
+    """Lengths and curves of keys, and digests, with the days until which they are accepted."""
 
     max_rsa_bits: int = 8192
     """Raise it and one forged envelope with a giant key costs seconds of processor time to refuse."""

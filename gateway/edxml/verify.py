@@ -229,6 +229,7 @@ def _fast(
         policy,
         transport_packet_id=facts.packet_id,
         transport_kind=facts.kind,
+        at=at,
     )
     if chosen is None:
         return None

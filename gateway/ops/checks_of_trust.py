@@ -30,7 +30,7 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.decisions import SqlDecision
 from gateway.store.events import NODE
 from gateway.store.people import SqlPeople
-from gateway.trust import authorities
+from gateway.trust import authorities, seals
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
@@ -47,6 +47,8 @@ _AXIS_WORDS = ("axis-lists.failed", "axis-lists.old", "axis-lists.fine", "gatewa
 _FEED_WORDS = ("feed-fetch.failed", "feed-fetch.old", "feed-fetch.fine", "gateway registry feed refusals")
 # Authorities answer within seconds; a document that waits for a day has one that does not.
 PDF_ANSWERS_LATE = timedelta(days=1)
+# Algorithms and timestamps are replaced in time where that is said a quarter before.
+WEEKS_BEFORE = timedelta(days=90)
 MOST_NAMES = 5  # most codes that one finding names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 _LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, certificates.LATE: Level.RED}
@@ -76,6 +78,33 @@ async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
     else:
         finding = red if ends < now else yellow
         yield finding("trust", "trust.expiring", **params)
+
+
+async def algorithms(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that nothing in use is of an algorithm that this node accepts no more, or for a few weeks only. No finding for
+    a node that ends none."""
+    settings, now = subject.settings, subject.clock.now()
+    if not settings.trust.algorithms.days:
+        return
+    from gateway.ops.algorithms import count_uses
+
+    for use in await count_uses(settings, subject.store, closed_registry(subject), now):
+        if use.ends_within(WEEKS_BEFORE, now):
+            params = {"name": use.name, "count": use.count, "until": day_text(use.last_day)}
+            yield yellow("trust", "trust.algorithm", "gateway trust algorithms", **params)
+
+
+async def stamps(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the certificate of the newest timestamp does not end soon: later timestamps must vouch for it before.
+    No finding for a log without timestamps."""
+    stamped = (await subject.store.log.head()).stamped
+    if stamped is None or stamped.stamp is None:
+        return
+    certificate = (await subject.pool.run(partial(seals.certificates_of, stamped.stamp)))[0]
+    ends = certificate.not_valid_after_utc
+    if ends - subject.clock.now() <= WEEKS_BEFORE:
+        params = {"seal": stamped.signed.seal.number, "until": ends.date().isoformat()}
+        yield yellow("log", "log.stamp_ends", "doctor.log.stamp_ends.cure", **params)
 
 
 async def lists(subject: Subject) -> AsyncGenerator[Diagnosis]:

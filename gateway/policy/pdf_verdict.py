@@ -253,15 +253,15 @@ def _trusted_time(signature: SignatureFacts) -> datetime | None:
 
 def _judge_signature(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Judgement:
     """Return the first fault, in an order in which each check relies on those before it."""
-    if (fault := _form_fault(signature)) is not None:
+    if (fault := _form_fault(signature, at)) is not None:
         return fault
     if not facts.anchored:
         return SignatureWord.UNKNOWN, NO_ANCHORS, "no anchors for signatures on PDFs are set up"
     return _judge_certificate(signature, at)
 
 
-def _form_fault(signature: SignatureFacts) -> _Judgement | None:
-    """Check the signed bytes, before the certificate."""
+def _form_fault(signature: SignatureFacts, at: datetime) -> _Judgement | None:
+    """Check the signed bytes as they count at a time, before the certificate."""
     if signature.fault:
         return SignatureWord.INVALID, signature.fault, signature.detail
     if signature.coverage is Coverage.PART:
@@ -271,7 +271,7 @@ def _form_fault(signature: SignatureFacts) -> _Judgement | None:
     if not signature.authentic:
         why = "the signature was not made with the key of its certificate"
         return SignatureWord.INVALID, "SIG-VALUE", why
-    if signature.weak:
+    if signature.weak or (signature.strong_until is not None and at >= signature.strong_until):
         return SignatureWord.INVALID, "SIG-WEAK", signature.algorithm
     # A certifying signature limits later changes (DocMDP); after any other one, only proofs and signatures may follow.
     allowed = {Change.NOTHING, Change.PROOFS}

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithms
 from gateway.domain.identity import Secret as Secret
+from gateway.domain.wall_clock import is_in_span
 from gateway.ports.mail import SmtpServer
 
 
@@ -44,6 +47,26 @@ class Pairs:
                 return None
             words[name] = word
         return words
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Pairs `name=day` separated by commas, with names of the table of algorithms; may be empty."""
+
+    def read(self, text: str) -> dict[str, date] | None:
+        """Return day by name; None for another text."""
+        days: dict[str, date] = {}
+        for part in filter(None, (w.strip() for w in text.split(","))):
+            name, _, day = (w.strip() for w in part.partition("="))
+            if name in days or ALGORITHMS.find(name) is None:
+                return None
+            try:
+                days[name] = date.fromisoformat(day)
+            except ValueError:
+                return None
+            if not is_in_span(days[name]):
+                return None
+        return days
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +270,12 @@ class TrustSettings:
 
     folder: Annotated[Path, Below("trust")] = Path("data/trust")
     revocation_grace_h: Annotated[int, Between(0, 720)] = 24
+    algorithms_until: Annotated[str, Days()] = ""
+
+    @property
+    def algorithms(self) -> Algorithms:
+        """Return the table of algorithms as this node shortens it."""
+        return ALGORITHMS.shortened(Days().read(self.algorithms_until) or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -512,7 +541,7 @@ class Option:
 
     key: str
     kind: type
-    rule: Between | OneOf | Pairs | Below | Address | None
+    rule: Between | OneOf | Pairs | Days | Below | Address | None
 
     @property
     def is_secret(self) -> bool:

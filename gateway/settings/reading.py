@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from gateway.domain.algorithms import ALGORITHMS
 from gateway.errors import Misconfigured
 from gateway.settings import axes as several
 from gateway.settings.options import (
@@ -26,6 +27,7 @@ from gateway.settings.options import (
     Address,
     Below,
     Between,
+    Days,
     NamedAxis,
     Node,
     OneOf,
@@ -47,6 +49,7 @@ _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
 _OF_AXES = "axes."
+_ALGORITHMS = tuple(row.name for row in ALGORITHMS.rows)
 _ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # Words for true and false, of the settings that take these two alone.
@@ -279,7 +282,7 @@ def _is_allowed(setting: Option, value: object) -> bool:
             return value in words
         case Between(least, most):
             return isinstance(value, int | float) and least <= value <= most
-        case Pairs():
+        case Pairs() | Days():
             return setting.rule.read(str(value)) is not None
         case Address():
             return _ADDRESS.fullmatch(str(value)) is not None
@@ -398,6 +401,8 @@ def explain_key(key: str) -> str:
             return "one of " + ", ".join(words)
         case Pairs(words):
             return f"name=word with commas between, each word one of {', '.join(words)}"
+        case Days():
+            return f"name=day with commas between, such as rsa-2048=2030-12-31, each name one of {', '.join(_ALGORITHMS)}"
         case Address():
             return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
         case Between(least, most):

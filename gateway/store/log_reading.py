@@ -297,9 +297,10 @@ async def seal_numbered(store: SqlStore, number: int | None = None) -> Published
     return seal
 
 
-async def seal_newest(store: SqlStore) -> PublishedSeal | None:
-    """Return the newest seal; None when there is none yet."""
-    return await _seal(store, select(LogSealRow).order_by(_NUMBER.desc()))
+async def seal_newest(store: SqlStore, *, stamped: bool = False) -> PublishedSeal | None:
+    """Return the newest seal, or with `stamped` the newest that has a timestamp; None when there is none yet."""
+    query = select(LogSealRow).order_by(_NUMBER.desc())
+    return await _seal(store, query.where(col(LogSealRow.stamped_at).is_not(None)) if stamped else query)
 
 
 async def seal_before(store: SqlStore, moment: datetime) -> PublishedSeal | None:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ from pyhanko_certvalidator.policy_decl import (
 )
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS, async_validate_path
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithm, Algorithms, Judge, name_of_curve
 from gateway.trust.asn1 import make_ready
 
 make_ready()
@@ -46,10 +48,6 @@ MAX_CERTIFICATES = 5
 MAX_SIGNATURE_CHECKS = 64
 # Valid chains to remember, one for each certificate of a sender.
 MAX_REMEMBERED = 4096
-
-STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-MIN_RSA_BITS = 2048
 
 # An exchange certificate that names purposes must name one of these, so one only for servers or OCSP is refused.
 _SIGNING_PURPOSES = frozenset(
@@ -82,9 +80,10 @@ _PREFIX = "The path could not be validated because "
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """Certificates from the signer's to the anchor. `code` is None where the chain is valid; a broken one may be cut
-    short."""
+    short. `algorithms` are those that a valid one rests on."""
 
     certificates: tuple[x509.Certificate, ...]
+    algorithms: tuple[Algorithm, ...] = ()
     code: str | None = None
     detail: str = ""
 
@@ -93,8 +92,12 @@ class Chains:
     """Search for chains to one set of anchors, with a bounded memory of valid ones. Safe to share between threads."""
 
     def __init__(
-        self, anchors: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate] = ()
+        self,
+        anchors: Sequence[x509.Certificate],
+        intermediates: Sequence[x509.Certificate] = (),
+        algorithms: Algorithms = ALGORITHMS,
     ) -> None:
+        self.algorithms = algorithms
         self.anchors = tuple(anchors)
         self.intermediates = tuple(intermediates)
         self._good: OrderedDict[x509.Certificate, Chain] = OrderedDict()
@@ -107,7 +110,7 @@ class Chains:
             return good_chain
         broken: Chain | None = None
         for certificates in _paths(leaf, self.anchors, self.intermediates):
-            chain = _judge(certificates, at)
+            chain = _judge(certificates, at, self.algorithms)
             if chain.code is None:
                 if broken is None:  # only the first path tried: the order never changes
                     with self._lock:
@@ -130,7 +133,9 @@ class Chains:
             chain = self._good.get(leaf)
             if chain is not None:
                 self._good.move_to_end(leaf)
-        return chain if chain is not None and _validity(chain.certificates, at) is None else None
+        if chain is None or _validity(chain.certificates, at) is not None:
+            return None
+        return chain if all(algorithm.is_accepted(at) for algorithm in chain.algorithms) else None
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
@@ -193,12 +198,12 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate, budget: lis
     return True
 
 
-def _judge(certificates: tuple[x509.Certificate, ...], at: datetime) -> Chain:
-    for check in _CHECKS:
+def _judge(certificates: tuple[x509.Certificate, ...], at: datetime, table: Algorithms) -> Chain:
+    for check in (_validity, _readable, _anchor, partial(_algorithms, table=table), _rules):
         breach = check(certificates, at)
         if breach is not None:
             return Chain(certificates=certificates, code=breach[0], detail=breach[1])
-    return Chain(certificates=certificates)
+    return Chain(certificates=certificates, algorithms=tuple(_rows_of(certificates, table)))
 
 
 def _validity(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
@@ -221,18 +226,25 @@ def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
     return None
 
 
-def _algorithms(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
+def _algorithms(
+    certificates: tuple[x509.Certificate, ...], at: datetime, table: Algorithms
+) -> tuple[str, str] | None:
     for certificate in certificates[:-1]:  # the anchor's own signature proves nothing
-        try:
-            digest = certificate.signature_hash_algorithm
-        except UnsupportedAlgorithm:
-            digest = None
-        if not isinstance(digest, STRONG):
+        if not table.accepts(name_of_digest(certificate), Judge.CHAIN):
             return "CERT-CHAIN", f"{_label(certificate)} is not signed with SHA-256 or better"
     for certificate in certificates:
         if not key_is_strong(certificate):
             return "CERT-CHAIN", f"the key of {_label(certificate)} is too short or of an unknown kind"
+    for row in _rows_of(certificates, table):
+        if not row.is_accepted(at):
+            return "CERT-CHAIN", f"the chain of {_label(certificates[0])}: {row.explain()}"
     return None
+
+
+def _rows_of(certificates: tuple[x509.Certificate, ...], table: Algorithms) -> Iterator[Algorithm]:
+    """Yield the rows of the table that a chain rests on, each once."""
+    names = [*map(name_of_key, certificates), *map(name_of_digest, certificates[:-1])]
+    yield from filter(None, map(table.find, dict.fromkeys(names)))
 
 
 def _anchor(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[str, str] | None:
@@ -247,24 +259,34 @@ def _rules(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple[st
     return None if breach is None else ("CERT-CHAIN", f"the chain of {_label(certificates[0])}: {breach}")
 
 
-_CHECKS: tuple[Callable[[tuple[x509.Certificate, ...], datetime], tuple[str, str] | None], ...] = (
-    _validity,
-    _readable,
-    _anchor,
-    _algorithms,
-    _rules,
-)
-
-
 def key_is_strong(certificate: x509.Certificate) -> bool:
-    """Tell whether the key is RSA of 2048 bits or more, or on one of the accepted curves."""
+    """Tell whether the key is of a kind and length that the table has for chains, whenever it ends."""
+    return ALGORITHMS.accepts(name_of_key(certificate), Judge.CHAIN)
+
+
+def digest_is_strong(digest: hashes.HashAlgorithm | None) -> bool:
+    """Tell whether the digest is one that the table has for chains, whenever it ends."""
+    return digest is not None and ALGORITHMS.accepts(digest.name, Judge.CHAIN)
+
+
+def name_of_key(certificate: x509.Certificate) -> str:
+    """Return the name of a certificate's key as the table writes it; empty for another kind."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        return False
+        return ""
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= MIN_RSA_BITS
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
+        return ALGORITHMS.name_of_rsa(key.key_size)
+    return name_of_curve(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else ""
+
+
+def name_of_digest(certificate: x509.Certificate) -> str:
+    """Return the name of the digest with which a certificate is signed; empty for none."""
+    try:
+        digest = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    return digest.name if digest is not None else ""
 
 
 def extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:

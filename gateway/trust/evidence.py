@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import log, time_source
+from gateway.domain.algorithms import ALGORITHMS, Algorithms
 from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 # Lists of up to 10 MB are fetched; a file may hold several.
 MAX_TRUST_FILE = 64 * 1024 * 1024
 _MOST_ANSWER_FILES = 1000
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ class NodeTrust:
         answers: Answers | None = None,
         check_anchors: bool = True,
         now: Callable[[], datetime] = time_source.utc_now,
+        algorithms: Algorithms = ALGORITHMS,
     ) -> None:
         """Refuse an anchor that is no authority; with `check_anchors` False such an anchor only breaks its chains. `now`
         tells which answers lie in the future."""
@@ -275,7 +278,7 @@ class NodeTrust:
                     f"the trust anchor {anchor.subject.rfc4514_string()!r} is no certificate authority",
                     hint="anchors are root certificates; intermediates belong in the chain folder",
                 )
-        self.chains = chain.Chains(anchors, intermediates)
+        self.chains = chain.Chains(anchors, intermediates, algorithms)
         self.answers = answers or Answers()
         self._now = now
         self._collected: dict[bytes, _Collected] = {}
@@ -289,6 +292,7 @@ class NodeTrust:
         answers: Answers | None = None,
         check_anchors: bool = True,
         now: Callable[[], datetime] = time_source.utc_now,
+        algorithms: Algorithms = ALGORITHMS,
     ) -> NodeTrust:
         """Make it from PEM files; raise Misconfigured that names a bad file."""
         roots = certificates_in(anchors)
@@ -297,7 +301,14 @@ class NodeTrust:
                 f"{anchors} holds no certificate", hint="put the root certificates there, in PEM form"
             )
         intermediates = [x for path in chain_files for x in certificates_in(path)]
-        return cls(roots, intermediates, answers=answers, check_anchors=check_anchors, now=now)
+        return cls(
+            roots,
+            intermediates,
+            answers=answers,
+            check_anchors=check_anchors,
+            now=now,
+            algorithms=algorithms,
+        )
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """Return the evidence about the certificate at that time. An unreadable certificate is evidence too, not an
@@ -335,8 +346,14 @@ class NodeTrust:
                 self._collected.clear()
             self._collected[certificate_der] = _Collected(
                 version=version,
-                valid_from=max(x.not_valid_before_utc for x in path.certificates),
-                valid_to=min(x.not_valid_after_utc for x in path.certificates),
+                valid_from=max(
+                    *(x.not_valid_before_utc for x in path.certificates),
+                    *(x.begins_at for x in path.algorithms),
+                ),
+                valid_to=min(
+                    *(x.not_valid_after_utc for x in path.certificates),
+                    *(x.ends_at - _TICK for x in path.algorithms),
+                ),
                 evidence=evidence,
                 path=path if expected else None,
             )

@@ -5,6 +5,7 @@ Sync: use them in the pool."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,8 +28,8 @@ from gateway.errors import InvalidProof, Misconfigured
 from gateway.trust.keys import own_key
 from gateway.trust.seals import SEAL_FOLDER
 
-_FILES = ("note.key.pem", "note-ml-dsa.key.pem")
-_WITNESS_FILES = ("witness.key.pem", "witness-ml-dsa.key.pem")
+_FILES = {NoteKind.ED25519: "note.key.pem", NoteKind.ML_DSA_44: "note-ml-dsa.key.pem"}
+_WITNESS_FILES = {NoteKind.COSIGNATURE: "witness.key.pem", NoteKind.ML_DSA_44: "witness-ml-dsa.key.pem"}
 _USE, _WITNESS_USE = "that signs checkpoints of the log", "that cosigns checkpoints of other nodes"
 
 
@@ -62,27 +63,30 @@ class LogSigner:
         return SignedCheckpoint(checkpoint, tuple(signer.sign(checkpoint, at) for signer in self.signers))
 
 
+def kinds_in(keys_folder: Path) -> tuple[NoteKind, ...]:
+    """Return the kinds of the keys that were made for checkpoints so far, without opening them."""
+    return tuple(kind for kind, name in _FILES.items() if (keys_folder / SEAL_FOLDER / name).is_file())
+
+
 def open_log_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
     """Return the signer of this node's checkpoints; its keys are made where there are none yet. Raise Misconfigured when
     one cannot be opened."""
-    return _open(keys_folder, password, _FILES, NoteKind.ED25519, f"{ORIGIN}{log_id}", _USE)
+    return _open(keys_folder, password, _FILES, f"{ORIGIN}{log_id}", _USE)
 
 
 def open_witness_signer(keys_folder: Path, password: bytes | None, log_id: str) -> LogSigner:
     """Return the signer with which this node cosigns checkpoints of other logs; otherwise as `open_log_signer`."""
-    return _open(
-        keys_folder, password, _WITNESS_FILES, NoteKind.COSIGNATURE, f"{WITNESS}{log_id}", _WITNESS_USE
-    )
+    return _open(keys_folder, password, _WITNESS_FILES, f"{WITNESS}{log_id}", _WITNESS_USE)
 
 
 def _open(
-    keys_folder: Path, password: bytes | None, files: tuple[str, str], kind: NoteKind, name: str, use: str
+    keys_folder: Path, password: bytes | None, files: Mapping[NoteKind, str], name: str, use: str
 ) -> LogSigner:
-    folder = keys_folder / SEAL_FOLDER
-    first = own_key(folder / files[0], password, Ed25519PrivateKey.generate, use)
-    second = own_key(folder / files[1], password, MLDSA44PrivateKey.generate, use)
+    (kind, first_file), (_, second_file) = files.items()
+    first = own_key(keys_folder / SEAL_FOLDER / first_file, password, Ed25519PrivateKey.generate, use)
+    second = own_key(keys_folder / SEAL_FOLDER / second_file, password, MLDSA44PrivateKey.generate, use)
     if not isinstance(first, Ed25519PrivateKey) or not isinstance(second, MLDSA44PrivateKey):
-        raise Misconfigured(f"the keys {use} must be Ed25519 and ML-DSA-44: {folder}")
+        raise Misconfigured(f"the keys {use} must be Ed25519 and ML-DSA-44: {keys_folder / SEAL_FOLDER}")
     return LogSigner(
         (
             NoteSigner(NoteKey(name, kind, first.public_key().public_bytes_raw()), first),

@@ -22,7 +22,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from gateway.domain.certificates import RevocationSource
-from gateway.trust.chain import STRONG, UNREADABLE, extension, key_is_strong
+from gateway.trust.chain import UNREADABLE, digest_is_strong, extension, key_is_strong
 
 # Authorities' clocks can be a little ahead of ours; an answer dated further in the future is not accepted.
 FUTURE = timedelta(minutes=5)
@@ -185,7 +185,7 @@ def is_list_from(revocation_list: RevocationList, issuer: x509.Certificate) -> b
     listed = revocation_list.listed
     try:
         usage = extension(issuer, x509.KeyUsage)
-        if not isinstance(listed.signature_hash_algorithm, STRONG) or (
+        if not digest_is_strong(listed.signature_hash_algorithm) or (
             usage is not None and not usage.crl_sign
         ):
             return False
@@ -298,7 +298,7 @@ def _read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certifi
 def _judge_answer(
     answer: ocsp.OCSPResponse, response: ocsp.OCSPSingleResponse, der: bytes, issuer: x509.Certificate
 ) -> OcspAnswer | str:
-    if not isinstance(answer.signature_hash_algorithm, STRONG):
+    if not digest_is_strong(answer.signature_hash_algorithm):
         return "the answer is not signed with SHA-256 or better"
     speaker = _speaker(answer, issuer)
     if speaker is None:
@@ -338,7 +338,7 @@ def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
         responder.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return "the responder is of another authority"
-    if not isinstance(responder.signature_hash_algorithm, STRONG) or not key_is_strong(responder):
+    if not digest_is_strong(responder.signature_hash_algorithm) or not key_is_strong(responder):
         return "the responder's certificate is too weak"
     purposes = extension(responder, x509.ExtendedKeyUsage)
     if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:

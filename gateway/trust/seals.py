@@ -261,6 +261,7 @@ def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) ->
         verifier.verify(answer, hashlib.sha256(data).digest())
         return Stamp(
             at=tst_info.gen_time,
+            ends_at=chain[0].not_valid_after_utc,
             authority=chain[0].subject.rfc4514_string(),
             policy=tst_info.policy.dotted_string,
             serial=f"{tst_info.serial_number:x}",
@@ -268,6 +269,11 @@ def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) ->
         )
     except (VerificationError, *_UNREADABLE) as why:
         raise InvalidProof(f"the timestamp does not hold: {why}") from why
+
+
+def certificates_of(token: bytes) -> list[x509.Certificate]:
+    """Return the certificates in a token, its authority's first, unjudged; raise InvalidProof for a broken one."""
+    return _certificates(_decode(_wrap_token(token)))
 
 
 def read_time_roots(file: Path) -> tuple[x509.Certificate, ...]:

@@ -49,14 +49,14 @@ SOON = START + timedelta(days=1)
 class TimeAuthority:
     """A timestamp authority in memory (`workers.event_log.TimeAuthority`)."""
 
-    def __init__(self, name: str = "Time", at: datetime | None = None) -> None:
+    def __init__(self, name: str = "Time", at: datetime | None = None, ends: datetime = NOT_AFTER) -> None:
         self.at = at
         own = key("rsa-2048", f"{name} authority")
         assert isinstance(own, rsa.RSAPrivateKey)
         root_key = key("rsa-2048", f"{name} root")
         assert isinstance(root_key, rsa.RSAPrivateKey)
         self.root = _certificate(f"{name} root", f"{name} root", root_key, root_key, stamps=False)
-        issued = _certificate(f"{name} authority", f"{name} root", own, root_key, stamps=True)
+        issued = _certificate(f"{name} authority", f"{name} root", own, root_key, stamps=True, ends=ends)
         self._certificate = asn1_x509.Certificate.load(issued.public_bytes(Encoding.DER))
         self._key = asn1_keys.PrivateKeyInfo.load(
             own.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -206,7 +206,13 @@ async def _play() -> Scene:
 
 
 def _certificate(
-    subject: str, issuer: str, own: rsa.RSAPrivateKey, by: rsa.RSAPrivateKey, *, stamps: bool
+    subject: str,
+    issuer: str,
+    own: rsa.RSAPrivateKey,
+    by: rsa.RSAPrivateKey,
+    *,
+    stamps: bool,
+    ends: datetime = NOT_AFTER,
 ) -> x509.Certificate:
     usage = x509.KeyUsage(
         digital_signature=stamps,
@@ -226,7 +232,7 @@ def _certificate(
         .public_key(own.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOT_BEFORE)
-        .not_valid_after(NOT_AFTER)
+        .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=not stamps, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)

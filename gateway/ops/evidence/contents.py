@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway import __version__
 from gateway.domain import sealed_log
+from gateway.domain.algorithms import Judge
 from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import (
     Delivery,
@@ -523,7 +524,8 @@ def log_parts(proofs: LogProofs) -> list[PackPart]:
 def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
     """Return the verification policies that this node applies, as pairs of name and value."""
     settings = {
-        **{f"xml.{name}": v for name, v in asdict(node.inn.xml).items() if name != "limits"},
+        **{f"xml.{name}": v for name, v in asdict(node.inn.xml).items() if name not in ("limits", "table")},
+        "xml.table": node.inn.xml.table.describe(Judge.ENVELOPE),
         **{f"xml.limits.{name}": v for name, v in asdict(node.inn.xml.limits).items()},
         **{f"trust.{name}": v for name, v in asdict(node.inn.trust_policy).items()},
     }

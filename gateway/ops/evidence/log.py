@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from cryptography import x509
 
 from gateway.domain import sealed_log
 from gateway.domain.evidence import CONSISTENCY, LEAVES, SEALS, SpoiledPack
-from gateway.domain.sealed_log import PublishedSeal
+from gateway.domain.sealed_log import PublishedSeal, Stamp
 from gateway.errors import InvalidProof
 from gateway.ops.evidence.judge import ReportLine
 from gateway.ops.evidence.pack_file import Pack, check_total_size
@@ -183,22 +183,23 @@ class TimeAnchors:
 
 
 def check_log(
-    pack: Pack, anchors: TimeAnchors, digests: frozenset[str]
+    pack: Pack, anchors: TimeAnchors, digests: frozenset[str], at: datetime
 ) -> tuple[Sequence[ReportLine], Mapping[str, datetime]]:
-    """Check the log's part of a pack; return the report lines, and the trusted times by digest for packets among `digests`.
-    SpoiledPack for a misnamed or wrong member."""
+    """Check the log's part of a pack as of `at`; return the report lines, and the trusted times by digest for packets among
+    `digests`. SpoiledPack for a misnamed or wrong member."""
     seals = _read_seals(pack)
     if not seals:
         return [ReportLine(step="seals", ok=None, note="no_seals", decides=False)], {}
     lines = [*_check_keys(seals, anchors.node_keys), *_check_growth(pack, seals)]
     stamps, stamp_lines = _check_stamps(seals, anchors.authorities)
-    lines += stamp_lines
+    lines += [*stamp_lines, *_check_renewal(stamps, at)]
     times: dict[str, datetime] = {}
     count = 0
     for leaf in _check_leaves(pack, seals):
         count += 1
-        if (at := stamps.get(leaf.seal)) is not None:
-            times |= {digest: min(times.get(digest, at), at) for digest in sorted(leaf.names & digests)}
+        if (stamp := stamps.get(leaf.seal)) is not None:
+            packets = sorted(leaf.names & digests)
+            times |= {digest: min(times.get(digest, stamp.at), stamp.at) for digest in packets}
     lines.append(
         ReportLine(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES)
     )
@@ -258,8 +259,8 @@ def _check_growth(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[Report
 
 def _check_stamps(
     seals: Mapping[int, PublishedSeal], authorities: Sequence[x509.Certificate]
-) -> tuple[dict[int, datetime], list[ReportLine]]:
-    """Verify the timestamps of the seals; return the proved times by seal number, and the report lines."""
+) -> tuple[dict[int, Stamp], list[ReportLine]]:
+    """Verify the timestamps of the seals; return those that hold by seal number, and the report lines."""
     tokens = {number: published for number, published in seals.items() if published.stamp is not None}
     if not tokens:
         return {}, [ReportLine(step="stamps", ok=None, note="no_stamps", decides=False)]
@@ -267,7 +268,7 @@ def _check_stamps(
         return {}, [
             ReportLine(step="stamps", ok=None, note="not_anchored", params={"count": str(len(tokens))})
         ]
-    times: dict[int, datetime] = {}
+    stamps: dict[int, Stamp] = {}
     lines = []
     for number, published in tokens.items():
         line = partial(ReportLine, step="stamps", member=seal_name(number))
@@ -276,10 +277,26 @@ def _check_stamps(
         except InvalidProof as cause:
             lines.append(line(ok=False, note="stamp_fails", detail=cause.detail))
             continue
-        times[number] = proved.at
+        stamps[number] = proved
         params = {"authority": proved.authority, "seal": str(number)}
         lines.append(line(ok=True, note="stamped", params=params, proved_at=proved.at, trusted=True))
-    return times, lines
+    return stamps, lines
+
+
+def _check_renewal(stamps: Mapping[int, Stamp], at: datetime) -> list[ReportLine]:
+    """Return a line for each timestamp whose certificate has ended: whether a newer one, which holds itself, was made over
+    the same lines before that end. It explains and does not decide: each timestamp was right at its own time."""
+    lines, proved_before, newer = [], at, 0
+    for number, stamp in sorted(stamps.items(), reverse=True):
+        is_held = proved_before <= stamp.ends_at
+        if stamp.ends_at < at:
+            params = {"seal": str(number), "until": stamp.ends_at.isoformat(), "newer": str(newer)}
+            note = "stamp_over" if is_held else "stamp_ended"
+            line = ReportLine(step="stamps", ok=is_held or None, note=note, params=params, decides=False)
+            lines.append(line if not is_held else replace(line, proved_at=proved_before, trusted=True))
+        if is_held:
+            proved_before, newer = stamp.at, number
+    return lines[::-1]
 
 
 def _check_leaves(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[ProvedLeaf]:

@@ -250,7 +250,9 @@ async def proofs_of(
         (path,) = await prover.inclusions([leaf.index], sealed.tree_size)
         proved.append(ProvedLeaf(index=leaf.index, body=leaf.body, seal=sealed.number, path=path))
     published = await log_reading.seal_published(store)
-    for newer_seal in (published, await log_reading.seal_newest(store)):
+    newest = await log_reading.seal_newest(store)
+    # The newest timestamp vouches when the certificates of earlier ones have ended.
+    for newer_seal in (published, newest, await log_reading.seal_newest(store, stamped=True)):
         if newer_seal is not None:
             seals[newer_seal.signed.seal.number] = newer_seal
     ordered = [seals[number] for number in sorted(seals)]

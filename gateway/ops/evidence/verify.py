@@ -75,7 +75,7 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
     yield _manifest_line(pack, trusted)
     story = read_story(pack.read(STORY, MOST_STORY))
     digests = frozenset(p.sha256 for p in story.packets)
-    lines, times = log.check_log(pack, trusted.of_time, digests)
+    lines, times = log.check_log(pack, trusted.of_time, digests, at)
     yield from lines
     trust = judge.PacketTrust(trust=trust_with(trusted, pack, lambda: at), bindings=trusted.bindings, at=at)
     if trusted.trust_folder is not None:

@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, TypeVar
 from asn1crypto import crl, ocsp, pem, x509
 from pydantic import TypeAdapter
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithms
 from gateway.domain.certificates import RevocationSource
 from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import (
@@ -50,11 +51,13 @@ TEXT = TypeAdapter(PdfText)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfTrust:
-    """Anchors of signers and of timestamps, with further certificates and revocation answers."""
+    """Anchors of signers and of timestamps, with further certificates and revocation answers, and the table of
+    algorithms."""
 
     anchors: tuple[x509.Certificate, ...] = ()
     stamp_anchors: tuple[x509.Certificate, ...] = ()
     material: Material = field(default_factory=Material)
+    algorithms: Algorithms = ALGORITHMS
 
 
 class PdfFolder:
@@ -192,6 +195,7 @@ def _signature(
         authentic=signed.authentic if signed else False,
         algorithm=signed.algorithm if signed else "",
         weak=signed.weak if signed else False,
+        strong_until=_strong_until(signed.names, trust.algorithms) if signed else None,
         claimed_at=sig.claimed_at,
         reason=sig.reason,
         mark=sig.mark,
@@ -201,13 +205,19 @@ def _signature(
     )
 
 
+def _strong_until(names: Sequence[str], table: Algorithms) -> datetime | None:
+    """Return the first moment at which the key or the digest of a signature is refused; None for no end."""
+    rows = [row for row in map(table.find, names) if row is not None and row.until is not None]
+    return min((row.ends_at for row in rows), default=None)
+
+
 def _standings(
     signature: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
 ) -> tuple[CertificateStanding, ...]:
     if signature.signed is None or not (signature.signed.intact and signature.signed.authentic):
         return ()
     leaf, inside = signature.signed.certificate, signature.signed.embedded + reading.inside
-    return tuple(_standing(leaf, trust.anchors, trust.material, inside, at) for at in sorted(times))
+    return tuple(_standing(leaf, trust, inside, at) for at in sorted(times))
 
 
 def _timestamps(
@@ -228,9 +238,7 @@ def _timestamps(
 
 def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, proved: datetime) -> TimestampFacts:
     theirs = stamp.embedded + inside
-    standing = _standing(
-        stamp.certificate, trust.stamp_anchors, trust.material, theirs, proved, for_timestamps=True
-    )
+    standing = _standing(stamp.certificate, trust, theirs, proved, for_timestamps=True)
     return TimestampFacts(
         at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
     )
@@ -238,15 +246,16 @@ def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, proved:
 
 def _standing(
     leaf: x509.Certificate,
-    anchors: tuple[x509.Certificate, ...],
-    ours: Material,
+    trust: PdfTrust,
     inside: Material,
     at: datetime,
     *,
     for_timestamps: bool = False,
 ) -> CertificateStanding:
+    anchors = trust.stamp_anchors if for_timestamps else trust.anchors
+    judge = partial(cms.standing, for_timestamps=for_timestamps, algorithms=trust.algorithms)
     try:
-        return cms.standing(leaf, anchors, ours, at, inside=inside, for_timestamps=for_timestamps)
+        return judge(leaf, anchors, trust.material, at, inside=inside)
     except LIBRARY as why:
         return CertificateStanding(
             at=at, code="CERT-CHAIN", detail=f"the certificate cannot be read: {why}"[:500]
@@ -301,7 +310,12 @@ def _answer(question: dict[str, Any], folder: PdfFolder) -> bytes:  # Any: JSON 
 
     def read(file: BinaryIO) -> PdfFacts:
         trust = folder.read()
-        full_trust = replace(trust, material=trust.material + _fetched(question.get("answers", ())))
+        days = {name: date.fromisoformat(day) for name, day in question.get("last_days", {}).items()}
+        full_trust = replace(
+            trust,
+            material=trust.material + _fetched(question.get("answers", ())),
+            algorithms=ALGORITHMS.shortened(days),
+        )
         return collect(file, full_trust, seen_at, now)
 
     return ANSWER.dump_json(_read(question, make, read))

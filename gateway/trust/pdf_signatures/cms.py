@@ -41,8 +41,8 @@ from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 from pyhanko_certvalidator.validate import async_validate_path
 
+from gateway.domain.algorithms import ALGORITHMS, Algorithms, Judge, name_of_curve
 from gateway.domain.signatures import CertificateStanding, Unanswered
-from gateway.trust.chain import CURVES, MIN_RSA_BITS
 
 LONGEST_PATH = 5
 MAX_PATHS = 16
@@ -79,7 +79,6 @@ _ORDER = ("good", "revoked", "unknown", "CERT-TIME", "CERT-CHAIN")
 MAX_TOKENS = 4
 MAX_EMBEDDED = 20
 MAX_ANSWERS = 20
-_DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
@@ -116,6 +115,7 @@ def standing(
     *,
     inside: Material | None = None,
     for_timestamps: bool = False,
+    algorithms: Algorithms = ALGORITHMS,
 ) -> CertificateStanding:
     """Return the best standing that any path gives, by our data and by those `inside` the file. Malformed certificates of
     a path are no error."""
@@ -123,7 +123,10 @@ def standing(
         return CertificateStanding(at=at, code="CERT-USAGE", detail=unfit)
     inside = inside or Material()
     certificates = (*ours.certificates, *inside.certificates)
-    standings = [_judge(path, anchors, ours, inside, at) for path in _paths(leaf, anchors, certificates)]
+    standings = [
+        _ended(path, algorithms, at) or _judge(path, anchors, ours, inside, at)
+        for path in _paths(leaf, anchors, certificates)
+    ]
     if not standings:
         issuer = leaf.issuer.human_friendly
         return CertificateStanding(
@@ -176,6 +179,19 @@ def _paths(
         for above in intermediates:
             if above.subject.hashable == issuer and above not in path and len(pending) < MAX_LINKS:
                 pending.append((*path, above))
+
+
+def _ended(
+    path: tuple[x509.Certificate, ...], algorithms: Algorithms, at: datetime
+) -> CertificateStanding | None:
+    """Return the standing of a path with an algorithm that was accepted until an earlier day; None for others."""
+    if not algorithms.days:
+        return None
+    names = [*map(_key_name, path), *(str(certificate.hash_algo) for certificate in path[:-1])]
+    for row in filter(None, map(algorithms.find, dict.fromkeys(names))):
+        if not row.is_accepted(at):
+            return CertificateStanding(at=at, code="CERT-CHAIN", detail=row.explain())
+    return None
 
 
 def _judge(
@@ -356,7 +372,7 @@ class UnfitError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedSignature:
     """Result of checking one signature: `intact` digest, `authentic` value, by this certificate. `embedded` came in the
-    same CMS object."""
+    same CMS object. `names` are those of its key and digest in the table of algorithms."""
 
     intact: bool
     authentic: bool
@@ -365,6 +381,7 @@ class CheckedSignature:
     claimed_at: datetime | None
     certificate: x509.Certificate
     embedded: Material
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,6 +438,7 @@ def check_signature(signed_data: cms.SignedData, digest: bytes) -> CheckedSignat
         certificate=leaf,
         embedded=Material(certificates=tuple(islice(certificates.other_certs, MAX_EMBEDDED)))
         + _adobe_answers(signer),
+        names=(_key_name(leaf), _digest_name(signer["digest_algorithm"]["algorithm"].native)),
     )
 
 
@@ -455,7 +473,7 @@ def check_stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) 
         fault = "SIG-VALUE"
     elif digest_by(name) != imprint["hashed_message"].native:
         fault = "SIG-DIGEST"
-    elif _algorithm(signer, leaf)[1] or name not in _DIGESTS:
+    elif _algorithm(signer, leaf)[1] or not _is_strong(_digest_name(name)):
         fault = "SIG-WEAK"
     return SignatureStamp(
         at=tst_info["gen_time"].native,
@@ -480,15 +498,25 @@ def _algorithm(signer: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, boo
     kind, digest_used = str(method.signature_algo), str(digest["algorithm"].native)
     policy = DEFAULT_ALGORITHM_USAGE_POLICY
     agrees = bool(policy.digest_combination_allowed(method, digest, None))
-    strong = digest_used in _DIGESTS and kind in _SIGNATURES and agrees and _key_is_strong(leaf)
-    return f"{kind} {digest_used}", not strong
+    strong = _is_strong(_digest_name(digest_used)) and kind in _SIGNATURES and agrees
+    return f"{kind} {digest_used}", not (strong and _is_strong(_key_name(leaf)))
 
 
-def _key_is_strong(leaf: x509.Certificate) -> bool:
+def _is_strong(name: str) -> bool:
+    return ALGORITHMS.accepts(name, Judge.PDF)
+
+
+def _digest_name(name: str) -> str:
+    """Return the name of a digest as the table of algorithms writes it."""
+    return name.replace("_", "-")
+
+
+def _key_name(leaf: x509.Certificate) -> str:
+    """Return the name of a key as the table of algorithms writes it; empty for another kind."""
     key = leaf.public_key
     if key.algorithm == "rsa":
-        return bool(key.bit_size >= MIN_RSA_BITS)
-    return key.algorithm == "ec" and key.curve[1] in CURVES
+        return ALGORITHMS.name_of_rsa(key.bit_size)
+    return name_of_curve(str(key.curve[1])) if key.algorithm == "ec" else ""
 
 
 def _adobe_answers(signer: cms.SignerInfo) -> Material:

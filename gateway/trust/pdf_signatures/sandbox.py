@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 import tomllib
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from os.path import isfile
 from pathlib import Path
@@ -57,15 +57,19 @@ class PdfLimits(ReadingLimits):
 
 
 class PdfSandbox(KeptProcess):
-    """Reading process. `folder` holds the anchors and the revocation answers."""
+    """Reading process. `folder` holds the anchors and the revocation answers; `last_days` are those of algorithms that end
+    on this node."""
 
     module = "gateway.trust.pdf_signatures.child"
     max_questions = 1000
     area = "PDF"
     does = ("reading it", "the process that reads PDFs")
 
-    def __init__(self, folder: Path, limits: PdfLimits | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: PdfLimits | None = None, last_days: Mapping[str, date] | None = None
+    ) -> None:
         super().__init__(folder, limits or PdfLimits())
+        self._last_days = {name: day.isoformat() for name, day in (last_days or {}).items()}
         self._anchors = str(folder / "ca.pem")
 
     def read(
@@ -83,6 +87,8 @@ class PdfSandbox(KeptProcess):
         if facts is not None:
             return facts
         question: dict[str, object] = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        if self._last_days:
+            question["last_days"] = self._last_days
         if answers:
             question["answers"] = [(str(x.source), b64encode(x.body).decode("ascii")) for x in answers]
         make = partial(PdfFacts, seen_at=seen_at, now=now)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pytest
+
+from gateway.ops.evidence import verify
+from tests.support.cases import Cases
 
 pytestmark = [pytest.mark.long]
 
 
-def gateway(*words: object, folder: Path) -> str:
+FLIPS = 24
+
+
+def gateway(*words: object, folder: Path, code: int = 0) -> str:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     process = subprocess.run(
         [sys.executable, "-m", "gateway", "--lang", "en", *map(str, words)],
@@ -23,11 +32,13 @@ def gateway(*words: object, folder: Path) -> str:
         text=True,
         check=False,
     )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
+    assert process.returncode == code, process.stdout + process.stderr
+    return process.stdout + (process.stderr if code else "")
 
 
-def test_its_evidence_pack_is_valid_and_says_what_verify_says(tmp_path: Path) -> None:
+def test_its_evidence_pack_is_valid_and_says_what_verify_says(
+    tmp_path: Path, seed: int, cases: Cases
+) -> None:
     demo, pack, envelope = tmp_path / "demo", tmp_path / "pack.zip", tmp_path / "packet.edxml"
     gateway("demo", "--once", "--keep", demo, folder=demo)
     listed = json.loads(gateway("outbox", "list", "--agency", "Z91", "-o", "json", folder=demo))
@@ -43,3 +54,19 @@ def test_its_evidence_pack_is_valid_and_says_what_verify_says(tmp_path: Path) ->
     assert "VALID: signed by Z91, unchanged." in gateway(
         "verify", envelope, "--trust", demo / "trust", folder=demo
     )
+
+    raw, now, chance = pack.read_bytes(), datetime.now(UTC), Random(seed)
+    for n in range(FLIPS):
+        place = len(raw) * n // FLIPS + chance.randrange(len(raw) // FLIPS)
+        with cases.case(f"byte {place}"):
+            envelope.write_bytes(
+                raw[:place] + bytes([raw[place] ^ 1 << chance.randrange(8)]) + raw[place + 1 :]
+            )
+            assert verify.verify(envelope, demo / "trust", None, now).verdict == "invalid"
+
+    without = shutil.copytree(demo / "trust", tmp_path / "without")
+    shutil.copy(demo / "trust" / "pdf" / "ca.pem", without / "ca.pem")
+    report = gateway("evidence", "verify", pack, "--trust", without, folder=demo, code=7)
+    assert "NOT VALID" in report
+    (without / "ca.pem").unlink()
+    assert "ca.pem" in gateway("evidence", "verify", pack, "--trust", without, folder=demo, code=1)

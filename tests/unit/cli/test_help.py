@@ -59,6 +59,7 @@ DUE = {
     *(f"people {name}" for name in ("unlock", "sessions", "sign-out")),
     *("people requests", "people request", "people answer"),
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
+    "trust algorithms",
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("bind", "list", "new", "retire", "revoke", "rotate")),
     *("capacity", "ping", "status", "host list", "host add", "host remove"),

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -113,6 +114,30 @@ def test_refresh_fails_and_names_the_authority_that_does_not_answer(node: Path, 
     assert unread.code == 1
     assert "revocation.toml" in unread.err
     assert "Traceback" not in unread.err
+
+
+def test_algorithms_in_use_are_counted_and_their_end_is_said_before(
+    node: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end_in(days: int) -> tuple[dict[str, Any], str, list[str | None]]:
+        day = (datetime.now(UTC) + timedelta(days=days)).date()
+        monkeypatch.setenv("GATEWAY_TRUST_ALGORITHMS_UNTIL", f"ecdsa-p256={day}")
+        (row,) = [
+            row
+            for row in terminal.type("trust", "algorithms", "-o", "json").json["algorithms"]
+            if row["algorithm"] == "ecdsa-p256"
+        ]
+        checks = terminal.type("doctor", "-o", "json", "--lang", "en").json["checks"]
+        cures = [check["cure"] for check in checks if "ecdsa-p256" in check["says"]]
+        return row, terminal.type("trust", "algorithms", "--lang", "en").out, cures
+
+    row, text, cures = end_in(60)
+    assert row["in_use"] == {"own": 3, "authority": 1}
+    assert (row["count"], row["accepted"], row["ends_within_a_year"]) == (4, True, True)
+    assert "! ecdsa-p256: in use 3 own certificates, 1 authority; accepted until" in text
+    assert cures == ["gateway trust algorithms"]
+    assert (end_in(100)[0]["ends_within_a_year"], end_in(100)[2]) == (True, [])
+    assert (end_in(400)[0]["ends_within_a_year"], end_in(-2)[0]["accepted"]) == (False, False)
 
 
 def test_verify_tells_a_clerk_then_and_now_in_both_languages(
