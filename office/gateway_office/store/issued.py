@@ -20,6 +20,15 @@ _O, _B, _R, _D = OutgoingRow, BlobRow, BlobRefRow, DeliveryRow
 # The same file may have been sent as many documents; the newest are enough.
 _MOST = 50
 _NEWEST = (col(_O.created_at).desc(), col(_O.id).desc())
+_OURS = among(col(_O.agency_id), "agencies")
+_SENDINGS = select(col(_O.id)).where(_OURS, among(col(_O.document_id), "documents"))
+_FAMILY = select(col(_O.body)).where(
+    _OURS, or_(among(col(_O.document_id), "documents"), col(_O.parent_id).in_(_SENDINGS))
+)
+_DELIVERIES = select(col(_D.document_id), col(_D.code), col(_D.state), col(_D.updated_at)).where(
+    among(col(_D.agency_id), "agencies"), among(col(_D.document_id), "ids")
+)
+_HOLDS = select(col(HoldRow.body)).where(col(HoldRow.state) != HoldState.LIFTED.value)
 
 
 def _newest(query: Select[str, str]) -> Select[str, str]:
@@ -34,20 +43,11 @@ def _owning(owner: type[BlobRow] | type[BlobRefRow]) -> Select[str, str]:
     return _newest(select(col(_O.id), col(_O.document_id)).join(owner, is_owner).where(is_packet))
 
 
-_OURS = among(col(_O.agency_id), "agencies")
 _MATCHES = union_all(
     _newest(select(col(_O.id), col(_O.document_id)).where(_OURS, col(_O.lead) == bindparam("digest"))),
     _owning(_B),
     _owning(_R),
 )
-_SENDINGS = select(col(_O.id)).where(_OURS, among(col(_O.document_id), "documents"))
-_FAMILY = select(col(_O.body)).where(
-    _OURS, or_(among(col(_O.document_id), "documents"), col(_O.parent_id).in_(_SENDINGS))
-)
-_DELIVERIES = select(col(_D.document_id), col(_D.code), col(_D.state), col(_D.updated_at)).where(
-    among(col(_D.agency_id), "agencies"), among(col(_D.document_id), "ids")
-)
-_HOLDS = select(col(HoldRow.body)).where(col(HoldRow.state) != HoldState.LIFTED.value)
 
 
 async def load_issued(store: SqlStore, digest: Digest) -> IssuedRecords:
