@@ -226,8 +226,8 @@ class Api:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """The pages for people: name and emblem in the heading, the contact for help, how long a send, or an act on a letter
-    that came, can be undone, how much room pictures of pages may take, and how much is read of files, so that a search
-    finds their words."""
+    that came, can be undone, how much room pictures of pages may take, how much is read of files, so that a search
+    finds their words, and whether strangers may ask if a document was issued here."""
 
     name: str = ""
     contact: str = ""
@@ -242,6 +242,7 @@ class Pages:
     words_pages: Annotated[int, Between(1, 1_000)] = 60
     words_mb: Annotated[int, Between(1, 50)] = 20
     words_s: Annotated[int, Between(1, 120)] = 20
+    verification: Annotated[str, OneOf(("off", "on"))] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from gateway.words import labels
 
 SUBJECTS = {
-    "account": "account entry lending new_password",
+    "account": "account entry issued lending new_password",
     "accounts": "duty ended factor password post right standing",
     "agencies": "agencies",
     "calls": "calls",

@@ -66,7 +66,7 @@ class Witnesses:
         return self.signers[name].sign(proof.signed.checkpoint, datetime.fromisoformat(at))
 
 
-def witnesses(policy: LogPolicy, names: str = "abc") -> Witnesses:
+def witnesses(policy: LogPolicy, names: Sequence[str] = "abc") -> Witnesses:
     private = {name: Ed25519PrivateKey.generate() for name in names}
     signers = {
         name: NoteSigner(NoteKey(name, NoteKind.COSIGNATURE, key.public_key().public_bytes_raw()), key)

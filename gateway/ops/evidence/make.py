@@ -28,6 +28,7 @@ from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
 from gateway.domain.evidence import PAGE, SUBJECT, Direction, Manifest, Story
 from gateway.domain.proof import Binding
+from gateway.domain.proof_code import DrawnProof
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
@@ -80,6 +81,10 @@ class EvidenceMaker:
         """Return the proof of a document as a text. NotFound for no document, Clash while its line is under no seal."""
         return (await proof_text.make(self._node, scope, id)).to_text()
 
+    async def drawn_proof(self, scope: AgencyScope, id: str) -> DrawnProof:
+        """Return the proof of a document as a QR code for paper. NotFound for no document."""
+        return await proof_text.draw(self._node, scope, id)
+
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
         """Return every packet of a document, the oldest first, without making a pack."""
         return (await self._load_case(scope, id)).collected.packets
@@ -115,7 +120,8 @@ class EvidenceMaker:
         for answer in await node.store.pdf_answers.read(about_files):
             if _is_readable(answer):
                 answers = {**answers, answer.digest: (answer.question.source, answer.body)}
-        pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers))
+        code = await proof_text.draw(node, scope, id)
+        pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers, code))
         await self._record_event(scope, story, pack)
         return pack
 
@@ -181,7 +187,12 @@ class EvidenceMaker:
         return {code: entry.name for code, entry in entries.items() if entry is not None}
 
     def _prepare(
-        self, story: Story, packets: Sequence[PackPacket], log: LogProofs, answers: AnswerBodies
+        self,
+        story: Story,
+        packets: Sequence[PackPacket],
+        log: LogProofs,
+        answers: AnswerBodies,
+        code: DrawnProof,
     ) -> PreparedPack:
         """Assemble and sign the pack of all its parts, with the printable page first."""
         settings = self._node.settings
@@ -195,7 +206,7 @@ class EvidenceMaker:
         ]
         from gateway.ops.evidence.page import page
 
-        html = page(story, members, pack_file.file_name(story.pack))
+        html = page(story, members, pack_file.file_name(story.pack), code=code)
         front = part_of(PAGE, "text/html; charset=utf-8", html.encode("utf-8"))
         return prepare([front, *members], _manifest_words(story), signer)
 

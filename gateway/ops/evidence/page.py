@@ -17,6 +17,7 @@ from gateway.document_view.seals import signer_text
 from gateway.domain.event import NAMING_KINDS
 from gateway.domain.evidence import Party, Story, StoryPacket
 from gateway.domain.notes import LogPolicy
+from gateway.domain.proof_code import TAG, UNSEALED, DrawnProof
 from gateway.domain.states import CODES
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
@@ -51,8 +52,15 @@ _UNFILLED = {name: f"{{{name}}}" for name in _PARAMETERS}
 _OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reached"}
 
 
-def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -> str:
-    """Render the page; `file` is the name that the pack will have."""
+def page(
+    story: Story,
+    parts: Sequence[PackPart],
+    file: str,
+    lang: str = LANG,
+    *,
+    code: DrawnProof = UNSEALED,
+) -> str:
+    """Render the page; `file` is the name that the pack will have, `code` the proof that stands on it."""
     say = partial(_say, lang)
     pages = _templates()
     pages.filters |= {
@@ -72,7 +80,7 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
     word = received_word if story.direction == "in" else state_word
     state = plain(word(story.state, lang))
     return template.render(
-        say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file
+        say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file, code=code
     )
 
 
@@ -82,7 +90,7 @@ def proof_page(policy: LogPolicy, lang: str = LANG) -> str:
     words = {f"proof.{key}": say(f"proof.{key}", **_UNFILLED) for key in _PROOF_WORDS}
     template = _templates().get_template("proof.html")
     return template.render(
-        say=say, lang=lang, policy=policy.to_text(), words=words, kinds=sorted(NAMING_KINDS)
+        say=say, lang=lang, policy=policy.to_text(), words=words, kinds=sorted(NAMING_KINDS), tag=TAG
     )
 
 

@@ -28,6 +28,7 @@ from gateway.domain.notes import (
     read_policy,
     read_proof,
 )
+from gateway.domain.proof_code import UNSEALED, DrawnProof, is_code, read_code, to_code
 from gateway.domain.sealed_log import PublishedSeal, read_leaf
 from gateway.domain.witness import needed
 from gateway.errors import Clash, GatewayError, InvalidProof, Misconfigured, NotFound
@@ -54,6 +55,18 @@ async def make(node: OpenNode, scope: AgencyScope, id: str) -> LeafProof:
             hint="a document is sealed within a minute after it is packed or taken in; then make the proof again",
         )
     return await _prove(node, leaf, seal)
+
+
+async def draw(node: OpenNode, scope: AgencyScope, id: str) -> DrawnProof:
+    """Draw the proof of a document for paper. NotFound for no document."""
+    from gateway.trust import qr
+
+    try:
+        text = to_code(await make(node, scope, id))
+    except Clash:
+        return UNSEALED
+    drawn = qr.path(text, on_paper=True) if text is not None else None
+    return DrawnProof(side=drawn[0], path=drawn[1]) if drawn is not None else DrawnProof(absent="long")
 
 
 async def own_policy(node: OpenNode) -> LogPolicy:
@@ -93,10 +106,11 @@ def policy_of(signer: LogSigner, witness_keys: Mapping[str, Sequence[NoteKey]], 
 
 
 def is_proof(path: Path) -> bool:
-    """Tell whether the file begins as a proof; False also when it cannot be read."""
+    """Tell whether the file begins as a proof, or as the text of its code; False also when it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.readline(len(PROOF_TAG) + 2).rstrip(b"\n") == PROOF_TAG.encode()
+            line = file.readline(len(PROOF_TAG) + 2)
+        return line.rstrip(b"\n") == PROOF_TAG.encode() or is_code(line.decode("ascii", "replace"))
     except OSError:
         return False
 
@@ -107,7 +121,8 @@ def verify(path: Path, trust: Path, file: Path | None) -> dict[str, Any]:
     policy = _read_policy(trust / POLICY_FILE)
     digest = _file_digest(file) if file is not None else None
     try:
-        proof = read_proof(_text(path, MOST_PROOF))
+        text = _text(path, MOST_PROOF)
+        proof = read_code(text) if is_code(text) else read_proof(text)
         cosigners = _cosigners(proof, policy)
         return _report(proof, [*_steps(proof, policy, cosigners, digest)], policy, cosigners)
     except (InvalidProof, ValueError, ArithmeticError, RecursionError) as cause:

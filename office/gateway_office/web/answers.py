@@ -38,6 +38,7 @@ STATIC: Mapping[str, str] = {
     "agencies.js": "text/javascript",
     "bell.js": "text/javascript",
     "compose.js": "text/javascript",
+    "digest.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",
     "icon.svg": "image/svg+xml",

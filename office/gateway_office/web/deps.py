@@ -35,6 +35,7 @@ from gateway_office.notifications import RingBoard
 from gateway_office.store.store import SqlKeepings
 from gateway_office.todo import TaskCount
 from gateway_office.web.icons import Emblem
+from gateway_office.web.question_limit import QuestionLimit
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
@@ -216,6 +217,7 @@ class WebDeps(Office):
     entry: Entry
     live: Live = field(default_factory=Live)
     habits: HabitsMemory = field(default_factory=HabitsMemory)
+    questions: QuestionLimit = field(default_factory=QuestionLimit)
     emblem: Emblem | None = None
 
     @property

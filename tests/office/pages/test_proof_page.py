@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, FilePayload, Page, expect
 
 from gateway.domain.notes import read_policy
+from gateway.domain.proof_code import TAG, to_code
 from gateway.ops.evidence.page import proof_page
 from gateway.words import labels
 from tests.office.pages.axe import violations
@@ -53,7 +54,11 @@ async def judged_by_page(
         await page.locator("#policy").fill(policy)
     files = [FilePayload(name="a.pdf", mimeType="application/pdf", buffer=file)] if file is not None else []
     await page.locator("#file").set_input_files(files)
-    proof = FilePayload(name="a.tlog-proof", mimeType="text/plain", buffer=text)
+    # What was scanned is pasted; without it the chosen file counts.
+    is_scanned = text.startswith(TAG.encode())
+    proof = FilePayload(name="a.tlog-proof", mimeType="text/plain", buffer=b"x" if is_scanned else text)
+    await page.locator("#code").fill(text.decode() if is_scanned else "")
+    await page.locator("#code").blur()
     await page.locator("#proof").set_input_files(proof)
     await expect(verdict).to_have_attribute("data-verdict", ANY)
     word = await verdict.get_attribute("data-verdict") or ""
@@ -71,6 +76,9 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
     moved = replace(by_name[0], signature=bytes(8) + by_name[0].signature[8:])
     alone, quorum = case.policy.to_text(), of_three.policy.to_text()
     middle = right.index("\n\n") - 10
+    scanned = (
+        to_code(replace(proof, signed=replace(proof.signed, signatures=(log_signature, *by_name)))) or ""
+    )
     cases = (
         ("right", right, PDF, alone, "valid"),
         ("envelope", right, case.envelope, alone, "valid"),
@@ -92,6 +100,10 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
         ("one of three", cosigned(proof, by_name[:1]), PDF, quorum, "unknown"),
         ("one without a time", cosigned(proof, [by_name[0], timeless]), PDF, quorum, "valid"),
         ("two of three", cosigned(proof, by_name), PDF, quorum, "valid"),
+        ("scanned", f"{scanned[:300]}\n{scanned[300:].lower()} ", PDF, quorum, "valid"),
+        ("scanned, of another document", scanned, PDF + b"\n", quorum, "invalid"),
+        ("half of a code", scanned[: len(scanned) // 2], PDF, quorum, "invalid"),
+        ("a wrong letter", scanned.replace("7", "1", 1), PDF, quorum, "invalid"),
     )
     for name, text, file, policy, expected in cases:
         report = case.judge(text, file, read_policy(policy))
@@ -109,6 +121,11 @@ async def test_the_page_says_what_the_command_says(page: Page, case: Case) -> No
 
 async def test_no_flipped_byte_is_valid_in_the_page(page: Page, case: Case) -> None:
     text = case.proofs[PROVINCE].to_text().encode()
+    code = (to_code(case.proofs[PROVINCE]) or "").encode()
+    for place in range(len(TAG), len(code), len(code) // 24):
+        letter = b"A" if code[place] != ord("A") else b"B"
+        verdict, lines = await judged_by_page(page, code[:place] + letter + code[place + 1 :], PDF)
+        assert verdict != "valid", (place, lines)
     end = text.index(b"\n", text.index("\n— ".encode()) + 5)
     for place in range(0, end, end // 24):
         changed = text[:place] + bytes((text[place] ^ 1,)) + text[place + 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from gateway.trust import qr
@@ -39,6 +40,8 @@ def test_a_short_text_is_read_back_and_longer_ones_are_drawn_larger_until_one_is
     for length, side in ((26, 25), (84, 37), (130, 49), (180, 53), (213, 57)):
         assert len(qr.draw("otpauth://totp/".ljust(length, "a")) or ()) == side
     assert qr.draw("a" * 214) is None
+    assert [len(qr.draw(text, on_paper=True) or ()) for text in ("a" * 214, "A" * 3391)] == [61, 177]
+    assert qr.draw("A" * 3392, on_paper=True) is None
     assert qr.path("ă" * 107) is None
 
 
@@ -48,7 +51,10 @@ def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_r
     assert qr_path is not None
     side, path = qr_path
     assert side == 21 + 8
-    assert path.startswith("M4,4h1v1h-1z")
+    runs = [tuple(map(int, run)) for run in re.findall(r"M(\d+),(\d+)h(\d+)v1h-\3z", path)]
+    dark = {(x + n - qr.QUIET, y - qr.QUIET) for x, y, count in runs for n in range(count)}
+    drawn = qr.draw("otpauth://x") or []
+    assert dark == {(x, y) for y, row in enumerate(drawn) for x, bit in enumerate(row) if bit}
 
     text = "otpauth://totp/Office:An?secret=ABCDEFGHIJKLMNOP&issuer=Office"
     rows = qr.draw(text)

@@ -12,6 +12,7 @@ from gateway_office.web.pages import (
     dashboard,
     entry,
     incoming,
+    issued,
     journal,
     list_bulk,
     list_export,
@@ -33,6 +34,7 @@ from gateway_office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *entry.ROUTES,
+    *issued.ROUTES,
     *account.ROUTES,
     *administration.ROUTES,
     *dashboard.ROUTES,

@@ -23,6 +23,7 @@ from tests.office.pages import axe
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import NARROW, Enter, scope_of
 from tests.office.pages.watching import expect_answers
+from tests.support.evidence import sealed
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
 from tests.support.stores import delivery, outgoing
@@ -196,6 +197,7 @@ async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser
     pack = await (await coming.value).path()
     assert any(name.endswith(".edxml") for name in zipfile.ZipFile(BytesIO(pack.read_bytes())).namelist())
 
+    await sealed(site.town, None)
     await page.goto(at(document, "/phieu-gui"))
     await page.emulate_media(media="print")
     assert await page.locator(".bar, .menu, .acts").locator("visible=true").count() == 0

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.proof_code import TAG, read_code, to_code
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.ops.evidence import proof_text
+from gateway.trust import qr
 from gateway.trust.note_keys import open_log_signer
 from tests.support.evidence import exchanged, sealed
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
@@ -83,6 +85,45 @@ async def test_a_quorum_says_since_when_the_document_existed(case: Case) -> None
     assert (report["verdict"], report["existed_before"]) == ("valid", None)
     moved = replace(by_name["a"], signature=bytes(8) + by_name["a"].signature[8:])
     assert case.judge(cosigned(proof, [moved]))["verdict"] == "invalid"
+
+
+async def test_the_text_of_a_code_proves_what_the_file_does(case: Case) -> None:
+    proof, of_four = case.proofs[DEPARTMENT], witnesses(case.policy, "abcd")
+    by_all = [of_four.cosign(name, proof, "2026-12-01T00:00:00+00:00") for name in "abcd"]
+    signed = replace(proof.signed, signatures=(*proof.signed.signatures, *by_all))
+    text = to_code(replace(proof, signed=signed))
+    assert text is not None
+    ragged = f"  {text[:700].lower()}\r\n{text[700:]} \n"
+
+    for form in (text, ragged):
+        report = case.judge(form, PDF, of_four.policy)
+        assert (report["verdict"], [by["name"] for by in report["seen_by"]]) == ("valid", ["a", "b", "c"])
+        assert proof_text.is_proof(case.folder / "a.tlog-proof")
+        assert outcomes(case.judge(form, PDF + b"\n"))["file"] is False
+    plain = to_code(proof) or ""
+    for place in random.Random(7).sample(range(len(plain)), 64):
+        wrong = plain[:place] + ("A" if plain[place] != "A" else "B") + plain[place + 1 :]
+        (case.folder / "b.tlog-proof").write_text(wrong)
+        assert (
+            not proof_text.is_proof(case.folder / "b.tlog-proof") or case.judge(wrong)["verdict"] != "valid"
+        )
+    for wrong in (plain[:-40], plain + "AAAAAAAA", TAG, TAG + "1", plain + "A" * 4000):
+        assert case.judge(wrong)["verdict"] == "invalid", wrong[-20:]
+
+
+def test_a_code_holds_a_log_of_a_milliard_lines_and_three_witnesses_and_nothing_larger(case: Case) -> None:
+    proof = case.proofs[DEPARTMENT]
+    names = [f"{place}.gov.vn/chung-kien" for place in "abc"]
+    by_all = [witnesses(case.policy, [n]).cosign(n, proof, "2026-12-01T00:00:00+00:00") for n in names]
+    signed = replace(proof.signed, signatures=(*proof.signed.signatures, *by_all))
+    large = replace(proof, signed=signed, path=(random.Random(7).randbytes(32),) * 30)
+
+    text = to_code(large) or ""
+    assert read_code(text).path == large.path
+    assert len(qr.draw(text, on_paper=True) or ()) <= 177
+    assert to_code(replace(large, leaf=large.leaf + random.Random(7).randbytes(900))) is None
+    other = replace(signed, checkpoint=replace(signed.checkpoint, origin="example.invalid/log"))
+    assert to_code(replace(proof, signed=other)) is None
 
 
 async def test_a_document_without_a_sealed_line_has_no_proof_yet(town: Town) -> None:

@@ -18,7 +18,7 @@ from gateway.api.caller import origin
 from gateway.document_view.facts import count_readings, state_word
 from gateway.document_view.recipients import picture
 from gateway.domain.agency_profile import letterhead_of
-from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
+from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
 from gateway.domain.states import SILENT, TAKEN_IN, State
 from gateway.domain.status import document_word
@@ -28,6 +28,7 @@ from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 from gateway.policy import timers
 from gateway.stored_content import Door
+from gateway.trust import qr
 from gateway.words import labels
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
@@ -35,7 +36,7 @@ from gateway_office.web import dates
 from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.listing import list_rows
 from gateway_office.web.page_requests import PageRequest
-from gateway_office.web.pages import content, lists
+from gateway_office.web.pages import content, issued, lists
 from gateway_office.web.pages.content import FilePreview, Note, Previewer
 from gateway_office.web.pages.outgoing import access, act_pages, recall_approval
 from gateway_office.web.pages.outgoing.access import DocumentAct, OutgoingView
@@ -275,6 +276,7 @@ async def print_slip(request: PageRequest) -> web.StreamResponse:
     if objection := access.no_slip(outgoing):
         return await act_pages.show_refusal(request, outgoing, "slip", objection)
     today = local(request.deps.clock.now())
+    lead = next((file.sha256 for file in outgoing.document.files if file.role is FileRole.LEAD), None)
     letterhead = letterhead_of(*await request.deps.store.accounts.with_profile(request.own_agency.id))
     return await request.page(
         "outgoing/slip.html",
@@ -287,6 +289,8 @@ async def print_slip(request: PageRequest) -> web.StreamResponse:
         month=f"{today:%m}" if today.month < 3 else str(today.month),
         year=today.year,
         deliveries=outgoing.deliveries,
+        proof=await request.deps.evidence.drawn_proof(request.scope(), outgoing.document.id),
+        link=qr.path(issued.link_of(request, lead), on_paper=True) if lead else None,
     )
 
 
