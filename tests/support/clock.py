@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from gateway.clock import LETTERS, SystemClock, moment
+from gateway.clock import LETTERS, SystemClock
+from gateway.time_source import moment
 
 START = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 
