@@ -192,21 +192,25 @@ def read_keyed_note(text: str, prefix: str) -> KeyedNote:
 
 
 class WitnessAddress(NamedTuple):
-    """Witness as the settings name it: a node of the axis, or an address with the key of its cosignatures."""
+    """Witness as the settings name it: a node of the axis, or a name with an address and the key of its cosignatures."""
 
     name: str
+    url: str = ""
     key: NoteKey | None = None
 
 
 def read_witnesses(text: str) -> tuple[WitnessAddress, ...]:
-    """Parse the setting: names of nodes, or `ADDRESS KEY`, separated by commas. InvalidProof for another text."""
+    """Parse the setting: names of nodes, or `NAME=ADDRESS KEY`, separated by commas. InvalidProof for another text."""
     witnesses: list[WitnessAddress] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, key = part.partition(" ")
-        is_address = name.startswith(("https://", "http://"))
-        if is_address != bool(key) or name in (witness.name for witness in witnesses):
-            raise InvalidProof(f"{name}: name a witness once, a node by its name, an address with its key")
-        witnesses.append(WitnessAddress(name, read_key(key.strip()) if key else None))
+        place, _, key = part.partition(" ")
+        name, _, url = place.partition("=")
+        is_address = url.startswith(("https://", "http://"))
+        if not name or bool(url) != is_address or is_address != bool(key):
+            raise InvalidProof(f"{place}: name a node, or NAME=ADDRESS KEY with a space before the key")
+        if name in (witness.name for witness in witnesses):
+            raise InvalidProof(f"{name} is named for the second time")
+        witnesses.append(WitnessAddress(name, url, read_key(key.strip()) if key else None))
     return tuple(witnesses)
 
 

@@ -5,6 +5,7 @@ witness that does not answer stops nothing: it is asked again, and the doctor te
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -49,6 +50,7 @@ OWN_LOG = "log"
 REFUSED, OTHER_START, OTHER_HISTORY = "refused", "start", "history"
 _BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=20.0)
 _CONFLICT, _OK = 409, 200
+_SIZE = re.compile(r"(0|[1-9][0-9]{0,17})\n?")
 _log = logging.getLogger(__name__)
 
 
@@ -124,7 +126,7 @@ class WitnessAsker:
                 note = KeyedNote(keys=(await self._own_signer(seal)).keys, text=request.to_text())
                 await self.letters.send(LetterKind.CHECKPOINT, address.name, note.to_text())
             else:
-                await self._ask_over_http(address.name, address.key, witness, request)
+                await self._ask_over_http(address.url, address.key, witness, request)
         except StoreFailure:
             raise
         except (GatewayError, OSError) as error:
@@ -149,22 +151,20 @@ class WitnessAsker:
             self._signer = signer
         return self._signer
 
-    async def _ask_over_http(
-        self, name: str, key: NoteKey, witness: Witness, request: WitnessRequest
-    ) -> None:
+    async def _ask_over_http(self, url: str, key: NoteKey, witness: Witness, request: WitnessRequest) -> None:
         """Ask a witness by the standard's call. Unreachable where it gives no cosignature."""
-        url = f"{name.rstrip('/')}/add-checkpoint"
-        status, body = await post(url, request.to_text().encode(), _BOUNDS)
+        call = f"{url.rstrip('/')}/add-checkpoint"
+        status, body = await post(call, request.to_text().encode(), _BOUNDS)
         now, text = self.clock.now(), body.decode(errors="replace")
         witness = replace(witness, said_at=now)
-        if status == _CONFLICT and text.strip().isdecimal():
+        if status == _CONFLICT and _SIZE.fullmatch(text):
             answer = replace(witness, held_size=int(text), fault=OTHER_START)
             await witnesses.record_answer(self.store, self.clock, answer)
-            raise Unreachable(f"{name} holds a checkpoint of {text.strip()} leaves")
+            raise Unreachable(f"{witness.name} holds a checkpoint of {text.strip()} leaves")
         if status != _OK:
             answer = replace(witness, fault=REFUSED)
             await witnesses.record_answer(self.store, self.clock, answer)
-            raise Unreachable(f"{name} answered {status}")
+            raise Unreachable(f"{witness.name} answered {status}")
         cosigned = read_checkpoint(f"{request.signed.checkpoint.to_text()}\n{text}")
         await self._take_cosignature(witness, (key,), cosigned, now)
 

@@ -360,13 +360,13 @@ async def test_a_witness_answers_over_http_as_the_standard_says(nodes: Nodes) ->
 
         key = (await cosigner.signer()).keys[0]
         nodes.asker = make_asker(north, north.axis)
-        nodes.asker.addresses = [WitnessAddress(url, key)]
+        nodes.asker.addresses = [WitnessAddress("monitor", url, key)]
         await nodes.grow()
         await nodes.ask()
-        assert (await nodes.own())[url].cosigned_at is None, "the log is not known there"
+        assert (await nodes.own())["monitor"].cosigned_at is None, "the log is not known there"
         await cosigner.add(signer.keys)
         await nodes.ask()
-        earlier_log = (await nodes.own())[url]
+        earlier_log = (await nodes.own())["monitor"]
         assert (earlier_log.fault, earlier_log.held_size) == ("", await nodes.size())
         checkpoint = checkpoint_of(await log_reading.seal_numbered(north.store))
 

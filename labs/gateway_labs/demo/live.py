@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from gateway.words import labels
 from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
+from gateway_labs.demo.witnesses import witnessed
 from gateway_office.bootstrap.office import Office, open_office
 from gateway_office.domain.roles import PostRole
 
@@ -50,7 +51,7 @@ async def serve(
     cast = await story.prepare_cast(settings, earlier)
     say("demo.telling")
     await desks.days_ago(settings, cast, earlier, say)
-    async with open_office(settings) as node:
+    async with witnessed(settings, folder) as settings, open_office(settings) as node:
         keys = {actor: await new_key(node, actor) for actor in PROGRAMS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
@@ -91,6 +92,8 @@ def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     write_sample(node, cast, folder)
     _write_letter(node, cast, folder / LETTER)
     toml = f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
+    log = node.settings.log
+    toml += f'[log]\nwitnesses = "{log.witnesses}"\nwitness_every_s = {log.witness_every_s}\n'
     toml += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
     stage.write_settings(node.settings, folder, toml)
 
