@@ -54,6 +54,7 @@ async def serve(
     async with witnessed(settings, folder) as settings, open_office(settings) as node:
         keys = {actor: await new_key(node, actor) for actor in PROGRAMS}
         _write_samples(node, cast, folder)
+        await story.seal_log(node)
         async with story.at_work(node):
             say("demo.desks")
             await desks.just_now(node, cast)

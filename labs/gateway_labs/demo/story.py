@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO, TypeVar
 
+from gateway.bootstrap import guards
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -28,6 +29,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.errors import GatewayError, Refused
+from gateway.ops.evidence.proof_text import own_policy
 from gateway.outgoing import recall
 from gateway.ports.services import Clock
 from gateway.settings import Settings
@@ -50,6 +52,7 @@ KIND_WORDS = {
 _NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 # Rows in one of these states still have somewhere to go.
 _MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
+_NUMBERED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,8 @@ async def once(
                 await story.settled()
             wrong = await story.unexpected()
             counted = await count_all(node)
+            if keep is not None:
+                await seal_log(node)
             if keep is not None and envelopes:
                 await keep_envelopes(node, keep / "envelopes")
     return replace(counted, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
@@ -311,6 +316,18 @@ async def count_all(node: OpenNode) -> StoryResult:
         lost=lost,
         doubled=await _doubled(node),
     )
+
+
+async def seal_log(node: OpenNode) -> None:
+    """Seal all events, as no worker is left to do so, and write the policy of proofs into the trust folder."""
+    while await node.store.number_events(_NUMBERED_AT_ONCE):
+        pass
+    at_once = replace(node.settings, log=replace(node.settings.log, seal_every_s=0))
+    sealer = guards.log_sealer(at_once, node.store.log, node.clock, node.pool)
+    while await sealer.step():
+        pass
+    policy = (await own_policy(node)).to_text()
+    (node.settings.trust.folder / "logs.policy").write_text(policy, "ascii")
 
 
 async def is_quiet(node: OpenNode) -> bool:

@@ -51,9 +51,16 @@ def test_its_evidence_pack_is_valid_and_says_what_verify_says(
     with zipfile.ZipFile(pack) as members:
         name = next(name for name in members.namelist() if name.startswith("packets/"))
         envelope.write_bytes(members.read(name))
+        lines = members.read("log/leaves.jsonl").decode("ascii").splitlines()
+    assert json.loads(lines[-1])["seal"] > 1, "the story is sealed to its end"
     assert "VALID: signed by Z91, unchanged." in gateway(
         "verify", envelope, "--trust", demo / "trust", folder=demo
     )
+
+    proof = tmp_path / "118.tlog-proof"
+    gateway("evidence", "make", document["id"], "--agency", "Z91", "--proof", "--to", proof, folder=demo)
+    proved = gateway("verify", proof, "--of", envelope, "--trust", demo / "trust", folder=demo)
+    assert "VALID" in proved
 
     raw, now, chance = pack.read_bytes(), datetime.now(UTC), Random(seed)
     for n in range(FLIPS):
