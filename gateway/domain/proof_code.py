@@ -34,8 +34,8 @@ _LOG_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnProof:
-    """QR code of a proof: its width in modules, and the dark ones as the path of an SVG. Without a code `absent` says why:
-    `unsealed` or `long`."""
+    """QR code of a proof: its width in modules, and the dark ones as an SVG path of strokes. Without a code `absent` says
+    why: `unsealed` or `long`."""
 
     side: int = 0
     path: str = ""
