@@ -11,21 +11,22 @@ import segno
 QUIET = 4
 # Larger codes are hard to read from a screen.
 _LARGEST, _LARGEST_ON_PAPER = 10, 40
-_DARK = re.compile("1+")
 Grid = list[list[int]]
 
 
 def path(text: str, *, on_paper: bool = False) -> tuple[int, str] | None:
-    """Return the width in modules, with the quiet zone, and the dark modules as one SVG path; None for a too long text."""
+    """Return the width in modules, with the quiet zone, and the dark modules as an SVG path of strokes; None for a too long
+    text."""
     rows = draw(text, on_paper=on_paper)
     if rows is None:
         return None
-    runs = (
-        f"M{run.start() + QUIET},{y + QUIET}h{len(run[0])}v1h-{len(run[0])}z"
-        for y, row in enumerate(rows)
-        for run in _DARK.finditer("".join(map(str, row)))
-    )
-    return len(rows) + 2 * QUIET, "".join(runs)
+    lines = (f"M{QUIET},{y}.5{_strokes(''.join(map(str, row)))}" for y, row in enumerate(rows, QUIET))
+    return len(rows) + 2 * QUIET, "".join(lines)
+
+
+def _strokes(row: str) -> str:
+    """Return a row of modules as moves and strokes: the shortest form, for pages that are sent uncompressed."""
+    return re.sub("0+|1+", lambda run: f"h{len(run[0])}" if "1" in run[0] else f"m{len(run[0])},0", row)
 
 
 def lines(text: str) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gateway.domain.document import FileItem, FileRole, Kind, OutState
+from gateway.domain.hold import HeldContent, HoldState
 from gateway.store.blob_refs import KeptContent
 from gateway_office.store.issued import load_issued
 from gateway_office.store.store import SqlOfficeStore
+from tests.contract.test_store_holds import hold
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, outgoing
 
@@ -32,3 +34,10 @@ async def test_documents_are_found_by_lead_file_and_packet(store: SqlOfficeStore
     assert by_packet.matching_ids == {ours.id, theirs.id}
     nothing = await load_issued(store, digest("nothing"))
     assert (nothing.matching_ids, nothing.documents) == (frozenset(), [])
+
+    content = HeldContent(digest=packet.digest, size=6, owner_kind="inbox", owner_id="inx_1")
+    async with committing(store) as work:
+        await work.holds.add(hold(clock, state=HoldState.PURGED, contents=(content,)))
+    silenced = (await load_issued(store, packet.digest)).held_documents
+    assert silenced == {ours.document_id, theirs.document_id}
+    assert (await load_issued(store, lead.sha256)).held_documents == frozenset()

@@ -18,11 +18,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, FilePayload, Page, expect
 from pypdfium2 import PdfDocument
 
+from gateway import time_source
 from gateway.domain.document import DocumentChange, Kind, OutgoingDocument
 from gateway.ops.evidence import proof_text
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.settings import Settings
 from gateway_office.domain.roles import PostRole
+from gateway_office.web.pages.issued import LEAST_S
 from tests.office.pages import axe
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
@@ -102,7 +104,9 @@ async def test_a_question_is_limited_and_echoes_nothing_that_runs(
 ) -> None:
     document = await sent(mail)
     digest = document.files[0].sha256
+    started_at = time_source.monotonic()
     page = await guest.get(f"{PATH}?ma={digest}")
+    assert time_source.monotonic() - started_at >= LEAST_S
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["X-Robots-Tag"] == "noindex"
     assert "unsafe" not in page.headers["Content-Security-Policy"]

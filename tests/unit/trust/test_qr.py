@@ -51,8 +51,12 @@ def test_the_path_keeps_a_quiet_zone_and_a_terminal_shows_the_same_modules_two_r
     assert qr_path is not None
     side, path = qr_path
     assert side == 21 + 8
-    runs = [tuple(map(int, run)) for run in re.findall(r"M(\d+),(\d+)h(\d+)v1h-\3z", path)]
-    dark = {(x + n - qr.QUIET, y - qr.QUIET) for x, y, count in runs for n in range(count)}
+    dark = set()
+    for y, strokes in re.findall(r"M4,(\d+)\.5([hm,\d]+)", path):
+        x = 0
+        for act, count in re.findall(r"([hm])(\d+)", strokes):
+            dark |= {(x + n, int(y) - qr.QUIET) for n in range(int(count)) if act == "h"}
+            x += int(count)
     drawn = qr.draw("otpauth://x") or []
     assert dark == {(x, y) for y, row in enumerate(drawn) for x, bit in enumerate(row) if bit}
 
