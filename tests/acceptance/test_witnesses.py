@@ -22,18 +22,21 @@ from gateway.cli.serve import listening
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.notes import checkpoint_of, read_policy
-from gateway.domain.witness import Letter, LetterKind, WitnessAddress
+from gateway.domain.sealed_log import consistency_spans
+from gateway.domain.witness import KeyedNote, Letter, LetterKind, WitnessAddress, WitnessRequest
 from gateway.http_calls import Bounds, post
 from gateway.ops import audit, checks_of_watch
 from gateway.ops.evidence import proof_text
 from gateway.ops.subject import Subject
 from gateway.ops.witness_view import Anchoring, read_anchoring
+from gateway.ports.services import EnvelopeSigner
 from gateway.settings import Settings
 from gateway.store import log_reading, witnesses
 from gateway.store.events import NODE
+from gateway.store.log_reading import Prover
 from gateway.store.tables_node import LogRow
 from gateway.store.witnesses import Witness, WitnessedLog
-from gateway.trust.note_keys import open_log_signer
+from gateway.trust.note_keys import LogSigner, open_log_signer
 from gateway.witnessing.asking import WitnessAsker
 from gateway.witnessing.letters import sign_letter
 from tests.support.clock import ManualClock
@@ -265,52 +268,113 @@ async def test_a_second_log_and_other_keys_of_a_node_are_told(nodes: Nodes) -> N
     assert await nodes.findings(SOUTH) == ["yellow witnesses.another"]
 
 
-async def test_letters_that_do_not_hold_change_nothing(nodes: Nodes, tmp_path: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """Writer of north's letters to south, each one minute later than the one before."""
+
+    nodes: Nodes
+    letter: Letter
+    signer: EnvelopeSigner
+    log: LogSigner
+
+    async def growth(self, **changed: Any) -> str:
+        """Return the body of a letter about the newest seal, which proves that the log grew; or about a changed one."""
+        earlier, store = await self.nodes.witnessed(SOUTH), self.nodes.north.node.store
+        checkpoint = checkpoint_of(await log_reading.seal_numbered(store))
+        proof = await Prover(store).hashes(consistency_spans(earlier.size, checkpoint.size))
+        signed = self.log.sign(replace(checkpoint, **changed), self.nodes.north.clock.now())
+        request = WitnessRequest(old_size=earlier.size, proof=proof, signed=signed)
+        return KeyedNote(keys=self.log.keys, text=request.to_text()).to_text()
+
+    async def deliver(self, path: Path, raw: bytes) -> WitnessedLog:
+        """Let south take a letter; return the log as it stands there afterwards."""
+        south = self.nodes.towns[SOUTH].node
+        path.write_bytes(raw)
+        await open_post(south, south.axis).take(path, NORTH)
+        return await self.nodes.witnessed(SOUTH)
+
+    def write(self, body: str, **changed: Any) -> bytes:
+        return sign_letter(replace(self.letter, **{"body": body, **changed}), self.signer)
+
+
+async def writer_of(nodes: Nodes) -> Writer:
+    """Let a round end, the log grow, and the next round begin without a letter yet."""
     await nodes.grow()
     await nodes.ask()
-    earlier_log, own = await nodes.witnessed(SOUTH), await nodes.own()
-    south, north = nodes.towns[SOUTH].node, nodes.north.node
+    await nodes.grow()
+    north, south = nodes.north.node, nodes.towns[SOUTH]
+    south.clock.advance(ROUND)
     signer = await choose_signer(north)
-    seal_now = await log_reading.seal_numbered(north.store)
-    forged = replace(checkpoint_of(seal_now), root=bytes(32), size=99)
-    log_id = seal_now.signed.seal.log_id
-    stranger = open_log_signer(tmp_path / "keys", None, log_id)
-    keys = "".join(f"key {key}\n" for key in stranger.keys)
-    request = f"{keys}\nold {earlier_log.size}\n\n{stranger.sign(forged, north.clock.now()).to_text()}"
-    unsigned = f"{keys}\nold {earlier_log.size}\n\n{earlier_log.note}"
-    good = Letter(
+    letter = Letter(
         kind=LetterKind.CHECKPOINT,
         node=NORTH,
         to=SOUTH,
         code=signer.agency_code,
-        at=south.clock.now() + timedelta(minutes=1),
-        body=request,
+        at=south.clock.now(),
+        body="",
+    )
+    log_id = (await log_reading.seal_numbered(north.store)).signed.seal.log_id
+    keys = north.settings.keys
+    return Writer(
+        nodes=nodes,
+        letter=letter,
+        signer=signer,
+        log=open_log_signer(keys.folder, keys.passwords, log_id),
     )
 
-    def raw(**changed: Any) -> bytes:
-        return sign_letter(replace(good, **changed), signer)
 
+async def test_letters_that_do_not_hold_change_nothing(nodes: Nodes, tmp_path: Path) -> None:
+    """Each letter is the one that is right at the end, but for one thing."""
+    writer, path = await writer_of(nodes), tmp_path / "letter"
+    earlier_log, own, body = await nodes.witnessed(SOUTH), await nodes.own(), await writer.growth()
+    stranger = open_log_signer(tmp_path / "keys", None, writer.log.keys[0].name.rpartition("/")[2])
+    stranger_keys = "".join(f"key {key}\n" for key in stranger.keys)
+    right = writer.write(body)
     letters = {
-        "another recipient": raw(to=WEST),
-        "an agency that is unknown": raw(code="000.00.99.Z99"),
-        "still to come": raw(at=good.at + ROUND),
-        "before the last one": raw(at=earlier_log.said_at),
-        "a flipped byte": raw().replace(b"old ", b"old 1", 1),
-        "another node's name": raw(node=WEST),
-        "unsigned by its keys": raw(body=unsigned),
-        "no request": raw(body=keys),
-        "an answer that was not asked": raw(kind=LetterKind.COSIGNATURE),
-        "another kind": raw().replace(b"kind checkpoint", b"kind unknown"),
+        "another recipient": writer.write(body, to=WEST),
+        "another node's name": writer.write(body, node=WEST),
+        "an agency that is unknown": writer.write(body, code="Z99.99"),
+        "another agency's name": writer.write(body, code=DEPARTMENT),
+        "still to come": writer.write(body, at=writer.letter.at + ROUND),
+        "before the last one": writer.write(body, at=earlier_log.said_at),
+        "a flipped digit of the time": right.replace(b"at 2026", b"at 2025", 1),
+        "keys that signed nothing": writer.write(stranger_keys + body[body.index("\nold ") :]),
+        "no request": writer.write(body[: body.index("\nold ")]),
+        "an answer that was not asked": writer.write(body, kind=LetterKind.COSIGNATURE),
+        "another kind": right.replace(b"kind checkpoint", b"kind unknown"),
         "no letter": b"\xff\xfe",
-        "too long": raw(body=request + "x" * 300_000),
+        "too long": writer.write(body + "x" * 1_100_000),
     }
-    for name, letter in letters.items():
-        path = tmp_path / "letter"
-        path.write_bytes(letter)
-        await open_post(south, south.axis).take(path, NORTH)
-        assert await nodes.witnessed(SOUTH) == earlier_log, name
+    for name, raw in letters.items():
+        assert await writer.deliver(path, raw) == earlier_log, name
     assert await nodes.own() == own
     assert await nodes.kinds(SOUTH, "witnessed.") == ["witnessed.log"]
+
+    address, code = nodes.towns[SOUTH].node.settings.database.address, writer.signer.agency_code
+    for host in (WEST, NORTH):
+        assert await nodes.witnessed(SOUTH) == earlier_log
+        await tamper(address, "UPDATE agency SET host = :host WHERE code = :code", host=host, code=code)
+        accepted = await writer.deliver(path, right)
+    assert accepted.size == await nodes.size()
+    assert await writer.deliver(path, right) == accepted, "a second time"
+    nodes.towns[SOUTH].clock.advance(ROUND)
+    replayed = writer.write(body, at=earlier_log.said_at)
+    assert await writer.deliver(path, replayed) == accepted, "an older letter is no shorter log"
+
+
+async def test_a_log_with_two_histories_gets_no_cosignature_for_either(nodes: Nodes, tmp_path: Path) -> None:
+    writer, path = await writer_of(nodes), tmp_path / "letter"
+    body, earlier_log = await writer.growth(), await nodes.witnessed(SOUTH)
+    forked = await writer.deliver(path, writer.write(await writer.growth(root=bytes(32))))
+    assert (forked.note, bool(forked.other_history)) == (earlier_log.note, True)
+    for rounds in (1, 2):
+        nodes.towns[SOUTH].clock.advance(ROUND)
+        next_letter = writer.write(body, at=writer.letter.at + rounds * ROUND)
+        settled = await writer.deliver(path, next_letter)
+        assert (settled.note, settled.other_history) == (forked.note, forked.other_history)
+    arrivals = await nodes.north.node.axis.take(20, 60.0)
+    texts = [arrival.open().read() for arrival in arrivals if arrival.recipient == f"@{NORTH}"]
+    assert {text.split(b"\n")[1] for text in texts} == {b"kind held"}
 
 
 async def test_a_proof_is_under_the_first_checkpoint_that_enough_witnesses_cosigned(
