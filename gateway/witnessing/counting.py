@@ -38,7 +38,8 @@ EVERY_PARTNER = "all"
 LOOK_EVERY = timedelta(minutes=5)
 RETRY_AFTER = timedelta(hours=6)
 """Pause before a partner is asked again about a day on which the two sides differ, or that it does not answer."""
-DAYS = 7
+DAYS, ONCE_A_DAY = 7, timedelta(hours=22)
+"""So many days are compared, each of them once a day: a document may be removed after it was there."""
 # Packets of a day are on their way for some time after its end.
 _SETTLES = timedelta(hours=2)
 _Packets = Mapping[Pair, Sequence[CountedPacket]]
@@ -62,7 +63,7 @@ class LossAuditor:
         return is_rested(self._looked_at, LOOK_EVERY, now)
 
     async def step(self) -> bool:
-        """Ask each partner about the days that are not compared yet, or differ."""
+        """Ask each partner about the last days: once a day, and sooner where the two sides differ."""
         now = self.clock.now()
         if not self.is_due(now):
             return False
@@ -70,7 +71,7 @@ class LossAuditor:
         first = last - timedelta(days=DAYS - 1)
         counts = [c for c in await loss_audit.list_counts(self.store, first) if c.is_sender]
         differing = {(c.node, c.day) for c in counts if any(d.closed_at is None for d in c.differences)}
-        agreed = {(c.node, c.day) for c in counts} - differing
+        agreed = {(c.node, c.day): c.compared_at for c in counts if (c.node, c.day) not in differing}
         self._asked_at = {key: at for key, at in self._asked_at.items() if key[1] >= first}
         for day in (last - timedelta(days=n) for n in range(DAYS)):
             await self._ask_about(day, agreed, now)
@@ -128,7 +129,7 @@ class LossAuditor:
             differences, sizes = {("", ""): []}, {("", ""): (0, 0)}
         await self._record(letter.node, day, differences, sizes, is_sender=True)
 
-    async def _ask_about(self, day: date, agreed: set[tuple[str, date]], now: datetime) -> None:
+    async def _ask_about(self, day: date, agreed: Mapping[tuple[str, date], datetime], now: datetime) -> None:
         packets = await loss_audit.sent_packets(self.store, day)
         by_node: defaultdict[str, dict[Pair, SentPackets]] = defaultdict(dict)
         for (sender, code), entries in packets.items():
@@ -138,8 +139,9 @@ class LossAuditor:
                 by_node[node][sender, code] = SentPackets(sent=sent, failed=failed)
         names = self.partners - {EVERY_PARTNER}
         for node in sorted({*names, *(by_node if EVERY_PARTNER in self.partners else ())}):
-            is_open = (node, day) not in agreed and node != self.letters.node_name
-            if not is_open or not is_rested(self._asked_at.get((node, day)), RETRY_AFTER, now):
+            rests = is_rested(self._asked_at.get((node, day)), RETRY_AFTER, now)
+            rests = rests and is_rested(agreed.get((node, day)), ONCE_A_DAY, now)
+            if node == self.letters.node_name or not rests:
                 continue
             self._asked_at[node, day] = now
             try:

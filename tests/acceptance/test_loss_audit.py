@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.bootstrap.node import Wrap
 from gateway.bootstrap.witnesses import make_auditor
 from gateway.domain.document import OutgoingDocument
 from gateway.domain.loss_audit import SentPackets, read_counts, short_hash, write_counts
@@ -21,7 +22,7 @@ from gateway.ops.subject import Subject
 from gateway.settings import Settings
 from gateway.store import loss_audit
 from gateway.store.loss_audit import LossCount
-from gateway.witnessing.counting import RETRY_AFTER, LossAuditor
+from gateway.witnessing.counting import ONCE_A_DAY, RETRY_AFTER, LossAuditor
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.sealed import tamper
@@ -58,9 +59,9 @@ class Nodes:
             for town in [*self.towns.values()] * 2:
                 await town.node.inn.axis.take(20, 60.0)
 
-    async def next_day(self) -> None:
+    def advance(self, time: timedelta) -> None:
         for town in self.towns.values():
-            town.clock.advance(timedelta(days=1))
+            town.clock.advance(time)
 
     async def counts(self, name: str) -> list[LossCount]:
         """Return the comparisons of packets between the two agencies, the days without one left out."""
@@ -77,31 +78,34 @@ class Nodes:
         return [f"{f.level.value} {f.params['count']}" async for f in checks_of_watch.losses(subject)]
 
 
+async def open_nodes(folder: Path, stack: AsyncExitStack, wrap: Wrap | None = None) -> Nodes:
+    """Open both nodes, with a wrapper around their ports."""
+    towns = {}
+    for name, code in HOSTED.items():
+        async with opened(folder / name, ManualClock()) as town:
+            address = town.node.settings.database.address
+        await tamper(address, "DELETE FROM hosted_agency WHERE code <> :code", code=code)
+        for node, hosted in HOSTED.items():
+            await tamper(address, "UPDATE agency SET host = :host WHERE code = :code", host=node, code=hosted)
+
+        def change(settings: Settings, name: str = name) -> Settings:
+            axis = replace(settings.axis, folder=folder / NORTH / "axis")
+            log = replace(settings.log, compares="all")
+            return replace(settings, node=replace(settings.node, name=name), axis=axis, log=log)
+
+        towns[name] = await stack.enter_async_context(
+            opened(folder / name, ManualClock(), wrap, change=change)
+        )
+    for name, town in towns.items():
+        await town.node.inn.axis.host([HOSTED[name], f"@{name}"])
+    auditors = {name: make_auditor(town.node, town.node.axis) for name, town in towns.items()}
+    return Nodes(towns=towns, auditors=auditors)
+
+
 @pytest.fixture
 async def nodes(tmp_path: Path) -> AsyncIterator[Nodes]:
     async with AsyncExitStack() as stack:
-        towns = {}
-        for name, code in HOSTED.items():
-            async with opened(tmp_path / name, ManualClock()) as town:
-                address = town.node.settings.database.address
-            await tamper(address, "DELETE FROM hosted_agency WHERE code <> :code", code=code)
-            for node, hosted in HOSTED.items():
-                await tamper(
-                    address, "UPDATE agency SET host = :host WHERE code = :code", host=node, code=hosted
-                )
-
-            def change(settings: Settings, name: str = name) -> Settings:
-                axis = replace(settings.axis, folder=tmp_path / NORTH / "axis")
-                log = replace(settings.log, compares="all")
-                return replace(settings, node=replace(settings.node, name=name), axis=axis, log=log)
-
-            towns[name] = await stack.enter_async_context(
-                opened(tmp_path / name, ManualClock(), change=change)
-            )
-        for name, town in towns.items():
-            await town.node.inn.axis.host([HOSTED[name], f"@{name}"])
-        auditors = {name: make_auditor(town.node, town.node.axis) for name, town in towns.items()}
-        yield Nodes(towns=towns, auditors=auditors)
+        yield await open_nodes(tmp_path, stack)
 
 
 async def test_nodes_that_lost_nothing_find_no_difference(nodes: Nodes) -> None:
@@ -109,7 +113,7 @@ async def test_nodes_that_lost_nothing_find_no_difference(nodes: Nodes) -> None:
     await nodes.towns[SOUTH].send("77", DEPARTMENT, sender=PROVINCE)
     await nodes.carry()
     assert {(await nodes.towns[NORTH].delivery(d)).state for d in sent} == {"delivered"}
-    await nodes.next_day()
+    nodes.advance(timedelta(days=1))
     await nodes.compare()
     for name in HOSTED:
         pairs = {(c.sender, c.own_count, c.other_count, c.is_sender) for c in await nodes.counts(name)}
@@ -117,18 +121,23 @@ async def test_nodes_that_lost_nothing_find_no_difference(nodes: Nodes) -> None:
         assert await nodes.differences(name) == []
         assert await nodes.findings(name) == []
 
+    # A day that agreed is compared on the next days too.
+    address = nodes.towns[SOUTH].node.settings.database.address
+    await tamper(address, *removed_at(is_sender=False), packet=sent[0].packet_id)
+    nodes.advance(ONCE_A_DAY)
+    await nodes.compare()
+    assert await nodes.differences(NORTH) == [("1/STD-VP", True)]
 
-_REMOVED = {
-    NORTH: (
-        "DELETE FROM delivery WHERE document_id = :id",
-        "DELETE FROM outbox WHERE subject_id = :id",
-        "DELETE FROM outgoing_document WHERE id = :id",
-    ),
-    SOUTH: (
-        "DELETE FROM handover WHERE incoming_id IN (SELECT id FROM incoming_document WHERE packet_id = :packet)",
-        "DELETE FROM incoming_document WHERE packet_id = :packet",
-    ),
-}
+
+def removed_at(*, is_sender: bool) -> tuple[str, ...]:
+    """Return the statements that remove a document at a node."""
+    if is_sender:
+        return (
+            "DELETE FROM delivery WHERE document_id = :id",
+            "DELETE FROM outbox WHERE subject_id = :id",
+            "DELETE FROM outgoing_document WHERE id = :id",
+        )
+    return ("DELETE FROM incoming_document WHERE packet_id = :packet",)
 
 
 async def test_each_document_that_was_removed_at_one_side_is_named_at_both(nodes: Nodes) -> None:
@@ -137,8 +146,9 @@ async def test_each_document_that_was_removed_at_one_side_is_named_at_both(nodes
     for n, document in enumerate(chosen):
         name = NORTH if n % 2 else SOUTH
         address = nodes.towns[name].node.settings.database.address
-        await tamper(address, *_REMOVED[name], id=document.id, packet=document.packet_id)
-    await nodes.next_day()
+        statements = removed_at(is_sender=name == NORTH)
+        await tamper(address, *statements, id=document.id, packet=document.packet_id)
+    nodes.advance(timedelta(days=1))
     await nodes.compare(times=1)
     assert await nodes.differences(NORTH) == [], "one comparison is no finding: a packet may be on its way"
     await nodes.compare(times=1)
@@ -162,7 +172,7 @@ async def test_a_difference_that_is_mended_is_closed(nodes: Nodes) -> None:
         "UPDATE inbox SET transport_packet_id = 'pkt_x' WHERE transport_packet_id = :id",
         id=document.packet_id,
     )
-    await nodes.next_day()
+    nodes.advance(timedelta(days=1))
     await nodes.compare()
     assert len(await nodes.differences(NORTH)) == 1
     await tamper(
@@ -180,7 +190,7 @@ async def test_a_difference_that_is_mended_is_closed(nodes: Nodes) -> None:
 
 async def test_a_node_is_told_nothing_about_agencies_of_others(nodes: Nodes) -> None:
     await nodes.send(1)
-    await nodes.next_day()
+    nodes.advance(timedelta(days=1))
     south, day = nodes.auditors[SOUTH], nodes.towns[SOUTH].clock.now().date() - timedelta(days=1)
     await nodes.compare(times=0)
     await nodes.towns[NORTH].node.inn.axis.host(["@north"])
