@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-from gateway.domain.algorithms import ALGORITHMS, Algorithms
 from gateway.domain.identity import Secret as Secret
 from gateway.domain.wall_clock import is_in_span
 from gateway.ports.mail import SmtpServer
+
+if TYPE_CHECKING:
+    from gateway.domain.algorithms import Algorithms
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Days:
 
     def read(self, text: str) -> dict[str, date] | None:
         """Return day by name; None for another text."""
+        if not text:
+            return {}
+        from gateway.domain.algorithms import ALGORITHMS  # most commands need no table
+
         days: dict[str, date] = {}
         for part in filter(None, (w.strip() for w in text.split(","))):
             name, _, day = (w.strip() for w in part.partition("="))
@@ -276,6 +282,8 @@ class TrustSettings:
     @property
     def algorithms(self) -> Algorithms:
         """Return the table of algorithms as this node shortens it."""
+        from gateway.domain.algorithms import ALGORITHMS
+
         return ALGORITHMS.shortened(Days().read(self.algorithms_until) or {})
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.domain.algorithms import ALGORITHMS
 from gateway.errors import Misconfigured
 from gateway.settings import axes as several
 from gateway.settings.options import (
@@ -49,7 +48,6 @@ _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
 _OF_AXES = "axes."
-_ALGORITHMS = tuple(row.name for row in ALGORITHMS.rows)
 _ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # Words for true and false, of the settings that take these two alone.
@@ -402,7 +400,10 @@ def explain_key(key: str) -> str:
         case Pairs(words):
             return f"name=word with commas between, each word one of {', '.join(words)}"
         case Days():
-            return f"name=day with commas between, such as rsa-2048=2030-12-31, each name one of {', '.join(_ALGORITHMS)}"
+            from gateway.domain.algorithms import ALGORITHMS  # most commands need no table
+
+            names = ", ".join(row.name for row in ALGORITHMS.rows)
+            return f"name=day with commas between, such as rsa-2048=2030-12-31, each name one of {names}"
         case Address():
             return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
         case Between(least, most):
