@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from gateway.domain import sealed_log
+from gateway.domain.notes import NoteKind
 from gateway.ops.evidence import proof_text
 from gateway.store import log_reading
 from gateway.trust.note_keys import open_log_signer
+from tests.acceptance.test_witnesses import Nodes, seal
+from tests.acceptance.test_witnesses import nodes as nodes
 from tests.support.evidence import exchanged, sealed
-from tests.support.node import PROVINCE, Town
+from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 SOURCES = Path("/usr/share/gocode")
 pytestmark = pytest.mark.skipif(
@@ -66,3 +69,32 @@ async def test_go_accepts_our_proofs_and_the_growth_of_our_log_and_no_changed_on
     size = proof.signed.checkpoint.size
     changed = check(text.replace(f"\n{size}\n", f"\n{size + 1}\n"), *words[:1])
     assert (changed.returncode, "signature" in changed.stdout) == (1, True), changed.stdout
+
+
+async def test_go_accepts_the_cosignatures_of_our_witnesses_and_no_changed_one(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    program, file, north = built(tmp_path), tmp_path / "a.tlog-proof", nodes.north
+    sent = await north.send("15")
+    await north.pack()
+    await north.number()
+    await seal(north)
+    await nodes.ask()
+    proof = await proof_text.make(north.node, await north.scope(DEPARTMENT), sent.id)
+    policy = await proof_text.own_policy(north.node)
+    key = str(next(key for key in policy.logs if key.kind is NoteKind.ED25519))
+    cosigners = [str(witness) for witness in policy.witnesses.values()]
+
+    def check(text: str, *words: str) -> int:
+        file.write_text(text, encoding="utf-8")
+        environment = os.environ | {"COSIGNERS": " ".join(words)}
+        return subprocess.run([str(program), str(file), key], env=environment, check=False).returncode
+
+    text = proof.to_text()
+    assert len(cosigners) == 2
+    assert check(text, *cosigners) == 0
+    line = next(line for line in text.split("\n") if line.startswith(f"— {cosigners[0].partition('+')[0]} "))
+    assert check(text.replace(f"{line}\n", ""), *cosigners) == 1
+    place = len(line) - 10
+    other = "A" if line[place] != "A" else "B"
+    assert check(text.replace(line, f"{line[:place]}{other}{line[place + 1 :]}"), *cosigners) == 1
