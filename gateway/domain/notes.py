@@ -88,6 +88,11 @@ def read_key(text: str) -> NoteKey:
     return key
 
 
+def read_keys(words: str) -> tuple[NoteKey, ...]:
+    """Parse keys, a line each."""
+    return tuple(read_key(word) for word in words.split("\n") if word)
+
+
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
     """Signature below a checkpoint. Its id says which key made it."""

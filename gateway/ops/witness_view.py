@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from gateway.bootstrap.witnesses import addresses
-from gateway.domain.notes import Checkpoint, NoteKey, NoteSignature, checkpoint_of, read_checkpoint, read_key
+from gateway.domain.notes import Checkpoint, NoteKey, NoteSignature, checkpoint_of, read_checkpoint, read_keys
 from gateway.domain.sealed_log import LeafSpan
 from gateway.domain.witness import best_cosigned, needed
 from gateway.errors import InvalidProof, NotFound
@@ -21,7 +21,7 @@ from gateway.store import log_reading, witnesses
 from gateway.store.log_reading import Prover
 from gateway.store.store import SqlStore
 from gateway.store.witnesses import Cosignature, Witness
-from gateway.trust.note_keys import check_signature
+from gateway.trust.note_keys import signing_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ async def read_anchoring(store: SqlStore, settings: Settings, pool: Pool) -> Anc
     for cosignature in await witnesses.newest_cosignatures(store):
         if cosignature.witness not in names:
             continue
-        holds = await _holds(store, pool, cosignature, _keys(by_name[cosignature.witness]))
+        holds = await _holds(store, pool, cosignature, read_keys(by_name[cosignature.witness].keys))
         if holds:
             valid.append(cosignature)
         else:
@@ -98,7 +98,9 @@ async def cosigned_checkpoint(store: SqlStore, settings: Settings, index: int) -
 async def witness_keys(store: SqlStore, settings: Settings) -> dict[str, tuple[NoteKey, ...]]:
     """Return the keys of the witnesses that cosigned once, by the witness's name."""
     names: Collection[str] = {address.name for address in addresses(settings)}
-    return {w.name: _keys(w) for w in await witnesses.list_witnesses(store) if w.name in names and w.keys}
+    return {
+        w.name: read_keys(w.keys) for w in await witnesses.list_witnesses(store) if w.name in names and w.keys
+    }
 
 
 async def _checkpoint(store: SqlStore, size: int) -> Checkpoint:
@@ -111,19 +113,7 @@ async def _checkpoint(store: SqlStore, size: int) -> Checkpoint:
 async def _holds(store: SqlStore, pool: Pool, cosignature: Cosignature, keys: Sequence[NoteKey]) -> bool:
     try:
         checkpoint = await _checkpoint(store, cosignature.tree_size)
-        return await pool.run(partial(_is_over, checkpoint, cosignature.body, keys))
+        signed = read_checkpoint(f"{checkpoint.to_text()}\n{cosignature.body}")
+        return bool(await pool.run(partial(signing_keys, signed, keys)))
     except (NotFound, InvalidProof):
         return False
-
-
-def _is_over(checkpoint: Checkpoint, lines: str, keys: Sequence[NoteKey]) -> bool:
-    """Verify a witness's lines over a checkpoint; False without a signature of its keys."""
-    signatures = read_checkpoint(f"{checkpoint.to_text()}\n{lines}").signatures
-    fitting = [(key, signature) for key in keys for signature in signatures if signature.fits(key)]
-    for key, signature in fitting:
-        check_signature(key, checkpoint, signature)
-    return bool(fitting)
-
-
-def _keys(witness: Witness) -> tuple[NoteKey, ...]:
-    return tuple(read_key(word) for word in witness.keys.split("\n") if word)

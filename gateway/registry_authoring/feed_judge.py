@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.certificates import CURVE_ORDERS
 from gateway.domain.event import ACTIVE
+from gateway.domain.proof import Binding
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
@@ -48,6 +49,9 @@ from gateway.registry_authoring.feed_file import (
     OfficerLine,
 )
 from gateway.registry_authoring.feed_stage import AT_ONCE, FeedStage
+
+if TYPE_CHECKING:
+    from gateway.domain.witness import LetterSeal
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may be ahead of ours
 # Signed bytes begin with their purpose, so that no other signature passes for one over a feed.
@@ -366,6 +370,23 @@ def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
             certificate=hashlib.sha256(signer.certificate_der).hexdigest(),
         )
     )
+
+
+def is_signed_by_bound(
+    seal: FeedSeal | LetterSeal, message: bytes, bindings: Sequence[Binding], now: datetime, position: str
+) -> bool:
+    """Tell whether the certificate that the seal names is in force now; raise FeedRefused where its signature over the
+    message does not hold."""
+    for binding in bindings:
+        is_named = hashlib.sha256(binding.certificate_der).hexdigest() == seal.certificate
+        if not is_named or not binding.is_in_force(now):
+            continue
+        certificate = x509.load_der_x509_certificate(binding.certificate_der)
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            break
+        check_signature(certificate, seal.signature, seal.algorithm, message, position)
+        return True
+    return False
 
 
 def check_signature(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from cryptography import x509
 from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,7 +27,7 @@ from gateway.registry.endings import reform_of
 from gateway.registry.tables import AGENCY, FEED, IN_FORCE, LIST, RECEIPT, REFORM, failures_named, host_on
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import FeedRefused, FeedSeal, Header, ReceiptLine
-from gateway.registry_authoring.feed_judge import AHEAD, check_signature
+from gateway.registry_authoring.feed_judge import AHEAD, is_signed_by_bound
 from gateway.registry_authoring.rows import lock_table
 from gateway.store.row import value_of
 from gateway.trust.key_material import RECEIPTS
@@ -156,19 +155,11 @@ def read_receipt(raw: bytes) -> tuple[ReceiptLine, FeedSeal]:
 
 def check_seal(line: ReceiptLine, seal: FeedSeal, bindings: Sequence[Binding], now: datetime) -> None:
     """Raise Clash unless a certificate that is in force for the code signed the receipt."""
-    for binding in bindings:
-        is_named = hashlib.sha256(binding.certificate_der).hexdigest() == seal.certificate
-        if not is_named or not binding.is_in_force(now):
-            continue
-        certificate = x509.load_der_x509_certificate(binding.certificate_der)
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            break
-        try:
-            message = RECEIPTS + feed_file.encode(line)
-            check_signature(certificate, seal.signature, seal.algorithm, message, "the receipt")
-        except FeedRefused as cause:
-            raise Clash(f"the signature of the receipt does not hold: {cause}", code=SIGNER) from cause
-        return
+    try:
+        if is_signed_by_bound(seal, RECEIPTS + feed_file.encode(line), bindings, now, "the receipt"):
+            return
+    except FeedRefused as cause:
+        raise Clash(f"the signature of the receipt does not hold: {cause}", code=SIGNER) from cause
     raise Clash(
         f"the certificate {seal.certificate} is not in force for {line.code} here",
         code=SIGNER,

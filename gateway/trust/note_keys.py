@@ -5,7 +5,7 @@ Sync: use them in the pool."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -110,3 +110,11 @@ def check_signature(key: NoteKey, checkpoint: Checkpoint, signature: NoteSignatu
         public.verify(value, message)
     except (InvalidSignature, ValueError) as cause:
         raise InvalidProof(f"the signature of {key.name} is not over this checkpoint") from cause
+
+
+def signing_keys(signed: SignedCheckpoint, keys: Sequence[NoteKey]) -> tuple[NoteKey, ...]:
+    """Return those of the keys that signed the checkpoint. InvalidProof where a signature of one of them is wrong."""
+    fitting = [(key, signature) for key in keys for signature in signed.signatures if signature.fits(key)]
+    for key, signature in fitting:
+        check_signature(key, signed.checkpoint, signature)
+    return tuple(dict.fromkeys(key for key, _ in fitting))

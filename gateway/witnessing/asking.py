@@ -20,7 +20,6 @@ from gateway.domain.notes import (
     SignedCheckpoint,
     checkpoint_of,
     read_checkpoint,
-    read_key,
 )
 from gateway.domain.sealed_log import LeafSpan, PublishedSeal, consistency_spans
 from gateway.domain.witness import (
@@ -39,7 +38,7 @@ from gateway.store import log_reading, witnesses
 from gateway.store.log_reading import Prover
 from gateway.store.store import SqlStore
 from gateway.store.witnesses import Cosignature, LogNews, Witness
-from gateway.trust.note_keys import LogSigner, check_signature
+from gateway.trust.note_keys import LogSigner, signing_keys
 from gateway.witnessing.letters import NodeLetters
 
 LOOK_EVERY = timedelta(seconds=20)
@@ -173,7 +172,7 @@ class WitnessAsker:
         two histories. Only one that our own keys signed counts."""
         seal = await log_reading.seal_numbered(self.store)
         signer, checkpoint = await self._own_signer(seal), latest.checkpoint
-        if not await self.pool.run(partial(_is_signed_by, latest, signer.keys)):
+        if not await self.pool.run(partial(signing_keys, latest, signer.keys)):
             raise InvalidProof(f"{witness.name} holds a checkpoint that no key of this log signed")
         own = checkpoint_of(seal)
         root = await self._root(checkpoint.size) if checkpoint.size <= own.size else b""
@@ -197,7 +196,7 @@ class WitnessAsker:
         if checkpoint.size > seal.signed.seal.tree_size:
             raise InvalidProof(f"{witness.name} cosigned more leaves than the log has")
         own = Checkpoint(checkpoint_of(seal).origin, checkpoint.size, await self._root(checkpoint.size))
-        if own != checkpoint or not await self.pool.run(partial(_is_signed_by, cosigned, keys)):
+        if own != checkpoint or not await self.pool.run(partial(signing_keys, cosigned, keys)):
             raise InvalidProof(f"{witness.name} did not cosign a checkpoint of this log")
         words = "\n".join(map(str, keys))
         news = []
@@ -217,16 +216,3 @@ class WitnessAsker:
     async def _root(self, size: int) -> bytes:
         (root,) = await Prover(self.store).hashes([LeafSpan(0, size)])
         return root
-
-
-def _is_signed_by(signed: SignedCheckpoint, keys: Sequence[NoteKey]) -> bool:
-    """Verify the signatures of these keys; False where there is none of them. InvalidProof for a wrong one."""
-    fitting = [(key, s) for key in keys for s in signed.signatures if s.fits(key)]
-    for key, signature in fitting:
-        check_signature(key, signed.checkpoint, signature)
-    return bool(fitting)
-
-
-def keys_of(words: str) -> tuple[NoteKey, ...]:
-    """Parse stored keys, a line each."""
-    return tuple(read_key(word) for word in words.split("\n") if word)

@@ -18,7 +18,7 @@ from gateway.domain.notes import (
     NoteKey,
     SignedCheckpoint,
     read_checkpoint,
-    read_key,
+    read_keys,
 )
 from gateway.domain.witness import (
     Growth,
@@ -36,7 +36,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.store import witnesses
 from gateway.store.store import SqlStore
 from gateway.store.witnesses import LogNews, WitnessedLog
-from gateway.trust.note_keys import LogSigner, check_signature
+from gateway.trust.note_keys import LogSigner, signing_keys
 from gateway.witnessing.letters import NodeLetters
 
 MOST_LOGS = 8
@@ -92,7 +92,7 @@ class Cosigner:
         stored = await witnesses.find_witnessed(self.store, request.signed.checkpoint.origin)
         if stored is None:
             raise NotFound(f"the log {request.signed.checkpoint.origin} is not known here")
-        verdict = await self._judge(request, tuple(map(read_key, stored.keys.split("\n"))), None)
+        verdict = await self._judge(request, read_keys(stored.keys), None)
         if verdict is None:
             raise Clash("another request of this log was stored meanwhile", code="GW-WITNESS-BUSY")
         return verdict
@@ -143,7 +143,8 @@ class Cosigner:
         request that comes too early, or is older than one before."""
         now, checkpoint, signer = self.clock.now(), request.signed.checkpoint, await self.signer()
         need = len(keys) if letter is not None else 1
-        await self.pool.run(partial(_check_signed, request.signed, keys, need))
+        if len(await self.pool.run(partial(signing_keys, request.signed, keys))) < need:
+            raise InvalidProof(f"the keys of {checkpoint.origin} did not sign the checkpoint")
         stored = await witnesses.find_witnessed(self.store, checkpoint.origin)
         if letter is not None and (stored is None or stored.node != letter.node):
             await self._check_new(stored, letter)
@@ -221,17 +222,8 @@ class Cosigner:
         return replace(row, fault=""), news
 
 
-def _check_signed(signed: SignedCheckpoint, keys: Sequence[NoteKey], need: int) -> None:
-    """Raise InvalidProof unless so many of these keys signed the checkpoint, and none of their signatures is wrong."""
-    fitting = [(key, s) for key in keys for s in signed.signatures if s.fits(key)]
-    for key, signature in fitting:
-        check_signature(key, signed.checkpoint, signature)
-    if len({key.id for key, _ in fitting}) < need:
-        raise InvalidProof(f"the keys of {signed.checkpoint.origin} did not sign the checkpoint")
-
-
 def _known_log(row: WitnessedLog) -> LogNews:
-    keys = [read_key(word).id.hex() for word in row.keys.split("\n")]
+    keys = [key.id.hex() for key in read_keys(row.keys)]
     data = {"node": row.node, "code": row.code, "log": row.origin, "keys": keys}
     return LogNews(kind=EventKind.WITNESSED_LOG, subject=row.origin, data=data)
 

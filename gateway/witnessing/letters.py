@@ -12,8 +12,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from cryptography import x509
-
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.notes import to_base64
@@ -25,7 +23,7 @@ from gateway.ports.axis import LETTER, TO_NODE, Axis, Fate, ForeignAxis, Managed
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.feed_file import FeedRefused
-from gateway.registry_authoring.feed_judge import AHEAD, check_signature
+from gateway.registry_authoring.feed_judge import AHEAD, is_signed_by_bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +100,9 @@ def sign_letter(letter: Letter, signer: EnvelopeSigner) -> bytes:
 
 def _check_seal(letter: Letter, seal: LetterSeal, bindings: Sequence[Binding], now: datetime) -> None:
     """Raise InvalidProof unless a certificate that is in force for the code signed the letter."""
-    for binding in bindings:
-        is_named = hashlib.sha256(binding.certificate_der).hexdigest() == seal.certificate
-        if not is_named or not binding.is_in_force(now):
-            continue
-        certificate = x509.load_der_x509_certificate(binding.certificate_der)
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            break
-        message = letter.to_text().encode()
-        try:
-            check_signature(certificate, seal.signature, seal.algorithm, message, "the letter")
-        except FeedRefused as cause:
-            raise InvalidProof(f"the signature of the letter does not hold: {cause}") from cause
-        return
+    try:
+        if is_signed_by_bound(seal, letter.to_text().encode(), bindings, now, "the letter"):
+            return
+    except FeedRefused as cause:
+        raise InvalidProof(f"the signature of the letter does not hold: {cause}") from cause
     raise InvalidProof(f"the certificate {seal.certificate} is not in force for {letter.code} here")
