@@ -43,7 +43,7 @@ class LetterKind(StrEnum):
 
     CHECKPOINT = "checkpoint"
     COSIGNATURE = "cosignature"
-    HELD = "held"
+    LATEST = "held"
     COUNTS = "counts"
     COUNTED = "counted"
 

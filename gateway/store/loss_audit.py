@@ -157,7 +157,7 @@ async def record_counts(store: SqlStore, clock: Clock, counts: Collection[LossCo
             text = to_json(tuple[Difference, ...], count.differences)
             await tx.upsert(LossCountRow.from_value(count, differences=text, open_count=open_count))
             if open_count != earlier:
-                kind = EventKind.LOSS_FOUND if open_count > earlier else EventKind.LOSS_SETTLED
+                kind = EventKind.LOSS_DETECTED if open_count > earlier else EventKind.LOSS_SETTLED
                 data = {"node": count.node, "day": count.day.isoformat(), "count": open_count}
                 data |= {"sender": count.sender, "recipient": count.recipient}
                 await SqlEvents(tx, _SCOPE, clock).append(kind, f"loss:{count.node}", now, data)

@@ -93,7 +93,7 @@ class WitnessAsker:
         if witness is None or letter.node not in {address.name for address in self.addresses}:
             raise InvalidProof(f"{letter.node} is no witness of this node (log.witnesses)")
         witness = replace(witness, said_at=letter.at)
-        if letter.kind is LetterKind.HELD:
+        if letter.kind is LetterKind.LATEST:
             if letter.body:
                 await self._take_held(witness, read_checkpoint(letter.body))
             else:

@@ -84,7 +84,7 @@ class Cosigner:
             await letters.send(LetterKind.COSIGNATURE, letter.node, answer.to_text())
         else:
             latest = verdict.latest.to_text() if verdict.latest is not None else ""
-            await letters.send(LetterKind.HELD, letter.node, latest)
+            await letters.send(LetterKind.LATEST, letter.node, latest)
 
     async def cosign(self, request: WitnessRequest) -> CosigningResult:
         """Judge a request that comes without a letter: only of a log whose keys were stored before. NotFound for another
@@ -123,7 +123,7 @@ class Cosigner:
         size = read_checkpoint(note).checkpoint.size
         settled = replace(stored, note=note, size=size, other_history="", fault="")
         data = {"node": stored.node, "log": origin, "held_size": stored.size, "size": size, "reason": reason}
-        news = LogNews(kind=EventKind.WITNESSED_AGAIN, subject=origin, data=data)
+        news = LogNews(kind=EventKind.WITNESSED_SETTLED, subject=origin, data=data)
         if not await witnesses.record_witnessed(self.store, self.clock, settled, stored, [news]):
             raise Clash(f"the log {origin} was stored anew meanwhile; look again", code="GW-WITNESS-BUSY")
         return settled

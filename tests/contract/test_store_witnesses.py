@@ -133,4 +133,4 @@ async def test_a_comparison_tells_of_news_alone(store: SqlStore, clock: ManualCl
     while await store.number_events():
         pass
     kinds = [event.kind for event in await store.events_after(None, 0, 10)]
-    assert kinds == [EventKind.LOSS_FOUND, EventKind.LOSS_SETTLED]
+    assert kinds == [EventKind.LOSS_DETECTED, EventKind.LOSS_SETTLED]
