@@ -79,7 +79,6 @@ ALLOWED: Final = {
     "gateway*:variable closed_by": "the same",
     "gateway*:variable noted_by": "the same",
     "gateway*:variable published_by": "the same",
-    "gateway/store/tables_office.py:party_key": "a column, sorted by through its name",
     "gateway/store/tables_office.py:marked_*": "columns, written for who looks into the database",
     "gateway/store/tables_figures.py:variable *": "columns of measures, written and summed up by their names",
     # promises of our own, which tests hold the code to

@@ -36,6 +36,7 @@ TYPE_MARKS: Final = "type_marks"
 UNIT_MARKS: Final = "unit_marks"
 SIGNING_ACTS: Final = "signing_acts"
 RIGHTS_CONFIRMED: Final = "rights_confirmed"
+SUGGESTIONS: Final = "suggestions"
 EMBLEM: Final = "emblem"
 EMBLEM_BYTES: Final = 200 * 1024
 OFF, ON = "off", "on"
@@ -300,6 +301,7 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
             ),
         ),
         ProfileSetting(RIGHTS_CONFIRMED, ValueForm.CHOICE, choices=(OFF, ON), rule="R122"),
+        ProfileSetting(SUGGESTIONS, ValueForm.CHOICE, choices=(ON, OFF), rule="R139"),
         *_CALENDAR_SETTINGS,
         *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
         ProfileSetting(HEADING_PARENT, ValueForm.TEXT, most=200, rule="R17"),

@@ -191,6 +191,11 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     return " ".join((*bare, _END, *sorted(extra_words)))
 
 
+def words_in_order(column: str) -> list[str]:
+    """Return the bare words of a search column, in the order of its texts."""
+    return column.partition(f" {_END}")[0].split()
+
+
 @lru_cache(maxsize=_MOST_NAMES)
 def _marked_words(role: SearchRole, name: str) -> frozenset[str]:
     folded = fold(name)

@@ -136,6 +136,13 @@ def next_working_day(office: OfficeCalendar, day: date) -> date:
     return day
 
 
+def working_day_after(office: OfficeCalendar, day: date, count: int) -> date:
+    """Return the working day that comes `count` working days after a day."""
+    for _ in range(count):
+        day = next_working_day(office, day)
+    return day
+
+
 def _spans_from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Yield every span from that day on, without end: holidays are finite and the week has working days."""
     day = local(at).date()
@@ -178,9 +185,7 @@ def _move_days(office: OfficeCalendar, day: date, step: Step) -> date:
     days = step.days or 0
     if not step.working:
         return day + days * _ONE_DAY
-    for _ in range(days):
-        day = next_working_day(office, day)
-    return day
+    return working_day_after(office, day, days)
 
 
 def _move_minutes(office: OfficeCalendar, row: TimerRow, base: datetime, minutes: int) -> datetime:

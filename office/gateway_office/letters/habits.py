@@ -4,19 +4,17 @@ and typed values are never replaced."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import STANDING, OutgoingDocument, Signer
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.text import fold
+from gateway_office.letters.agency_memory import AgencyMemory
 from gateway_office.services import OfficeOutgoingServices
 
 _LAST = 20
-_REMEMBERED_FOR = timedelta(minutes=1)
 _MOST_AGENCIES = 500
 
 
@@ -33,20 +31,15 @@ class Habits:
 class HabitsMemory:
     """Habits by agency, kept in one process: a typed name asks with every letter."""
 
-    _habits: OrderedDict[str, tuple[datetime, Habits]] = field(default_factory=OrderedDict)
+    _habits: AgencyMemory[Habits] = field(default_factory=lambda: AgencyMemory(_MOST_AGENCIES))
 
     async def load(self, services: OfficeOutgoingServices, scope: AgencyScope) -> Habits:
-        now, agency = services.clock.now(), scope.agency_id
-        at, habits = self._habits.get(agency, (None, Habits()))
-        if at is not None and at <= now < at + _REMEMBERED_FOR:
-            return habits
-        async with services.store.read(scope) as work:
-            last = (await work.outgoing.page(limit=_LAST)).items
-        habits = habits_of(last)
-        self._habits[agency] = (now, habits)
-        while len(self._habits) > _MOST_AGENCIES:
-            self._habits.popitem(last=False)
-        return habits
+        async def make() -> Habits:
+            async with services.store.read(scope) as work:
+                last = (await work.outgoing.page(limit=_LAST)).items
+            return habits_of(last)
+
+        return await self._habits.get(scope.agency_id, services.clock.now(), make)
 
 
 def habits_of(documents: Iterable[OutgoingDocument]) -> Habits:

@@ -48,6 +48,7 @@ from gateway_office.store.contents import SqlContentQueue, SqlContents
 from gateway_office.store.lists import CountCache, SqlLists
 from gateway_office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway_office.store.lists_write import ListFolder, ListMarks
+from gateway_office.store.past_decisions import SqlPastDecisions
 from gateway_office.store.pending import SqlPendingActs, find_due
 from gateway_office.store.reminders import SqlReminders
 from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
@@ -283,6 +284,7 @@ class SqlOfficeRows:
     recalls = Part(SqlRecallAsks)
     notification_settings = Part(SqlNotificationSettings)
     submissions = Part(SqlSubmissions)
+    past = Part(SqlPastDecisions)
     pending = Part(SqlPendingActs)
 
     @property

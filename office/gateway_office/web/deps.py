@@ -27,6 +27,7 @@ from gateway.store.maintenance import Maintenance
 from gateway.store.row import from_json, to_json
 from gateway_office.bootstrap.office import Office, widen
 from gateway_office.letters.habits import HabitsMemory
+from gateway_office.letters.past import PastMemory
 from gateway_office.node.exchange import TokenSigning
 from gateway_office.node.journal import NodeJournal
 from gateway_office.node.machine import BackupCopies
@@ -217,6 +218,7 @@ class WebDeps(Office):
     entry: Entry
     live: Live = field(default_factory=Live)
     habits: HabitsMemory = field(default_factory=HabitsMemory)
+    past: PastMemory = field(default_factory=PastMemory)
     questions: QuestionLimit = field(default_factory=QuestionLimit)
     emblem: Emblem | None = None
 

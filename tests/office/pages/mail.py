@@ -41,6 +41,9 @@ class Mail(Acts):
     async def second_unit(self) -> None:
         await accounts.units(self.node.accounts, (await self.scope("department")).agency_id, OTHER_UNIT)
 
+    async def lists_are_written(self) -> bool:
+        return not await self.node.store.lists_wait()
+
     async def load(self, id: str) -> IncomingDocument:
         async with self.node.store.read(await self.scope("department")) as work:
             return await work.incoming.get(id)

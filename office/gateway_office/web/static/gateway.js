@@ -320,6 +320,21 @@
     field.focus();
   });
 
+  // ---- a press that fills fields of its form: a suggestion, or a usual day
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fill]");
+    if (!button) return;
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+      const fields = [...button.closest("form").querySelectorAll(`[name="${CSS.escape(name)}"]`)];
+      const field = fields.find((each) => each.type !== "radio" || each.value === value);
+      if (!field || !value) continue;
+      if (field.type === "radio") field.checked = true; else field.value = value;
+      field.closest("li li")?.closest("details").setAttribute("open", "");
+      for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, { bubbles: true }));
+      field.scrollIntoView({ block: "nearest" });
+    }
+  });
+
   // ---- copying
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");

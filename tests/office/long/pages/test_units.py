@@ -3,12 +3,17 @@ that is informed marks the letter as seen, and those who read it comment."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import Assignment, Informed
+from gateway.domain.wall_clock import local
 from gateway.incoming.act import StatusCall
+from gateway.policy.timers import working_day_after
 from gateway_office.accounts import units
 from gateway_office.domain.roles import PostRole
+from gateway_office.web.dates import day_text
 from tests.office.long.pages.test_after_taking_in import assign_beside_the_list
 from tests.office.pages import axe
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
@@ -16,6 +21,8 @@ from tests.office.pages.site import Site
 from tests.office.pages.visiting import Enter, opened, send_form
 from tests.office.pages.watching import expect_answers
 
+# Letters of the sender; three of them are about the axis too.
+LIKE_IT = ("decision", "plan", "province-task", "province-late")
 RENAMED, BELOW = "Phòng Hành chính - Tổng hợp", "Tổ Số hóa"
 QUESTION = "Bên gửi hẹn trả lời trước thứ Sáu"
 
@@ -111,6 +118,41 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await page.get_by_role("button", name="Đang xử lý").click()
     await page.wait_for_url("**told=*")
     await expect(page.get_by_role("link", name="Soạn văn bản trả lời")).to_have_count(1)
+
+
+async def test_the_offices_own_past_suggests_a_unit_and_one_key_takes_it(
+    site: Site, mail: Mail, page: Page, enter: Enter
+) -> None:
+    """The key fills the form, which stays empty before it. The letter's page lists the letters like it."""
+    today = local(site.node.clock.now()).date()
+    assignment = Assignment(lead_unit=UNIT, deadline=today + timedelta(days=8))
+    for key in LIKE_IT:
+        sent, _ = await mail.taken_in(key, due_in=5)
+        await mail.status(
+            "department", sent, StatusCall(code="04", assignment=assignment, staff=mail.clerk())
+        )
+    _, document = await mail.taken_in(due_in=5)
+    await mail.wait_until(mail.lists_are_written)
+
+    await enter(PostRole.HEAD, path=at(document, "/chuyen-xu-ly"))
+    lead, deadline = page.get_by_role("radio", name=f"Đơn vị chủ trì: {UNIT}"), page.locator("#deadline")
+    await expect(page.locator(".suggest")).to_contain_text(f"Gợi ý: giao {UNIT}")
+    await expect(page.locator(".suggest")).to_contain_text("4 trên 4 văn bản gần đây")
+    await expect(lead).not_to_be_checked()
+    await expect(deadline).to_have_value("")
+    await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (suggestion)")
+    await page.locator("h1").click()
+    await page.keyboard.press("y")
+    await expect(lead).to_be_checked()
+    await expect(deadline).not_to_have_value("")
+    await page.get_by_role("button", name="+5 ngày làm việc").click()
+    await expect(deadline).to_have_value(
+        day_text(working_day_after(await site.node.todo.office(document.agency_id), today, 5))
+    )
+
+    await opened(page, at(document))
+    await page.locator("#fold-similar > summary").click()
+    await expect(page.locator("#fold-similar li")).to_have_count(3)
 
 
 async def test_comments_ring_for_those_who_saw_the_letter_and_a_unit_that_is_informed_marks_it_as_seen(

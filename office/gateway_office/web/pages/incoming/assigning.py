@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.domain.document import Assignment, IncomingDocument, Informed, InState, UnitDeadline, UnitPerson
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, Unit, UnitPart, unit_key, walk_tree
+from gateway.domain.text import bare_words, name_key
+from gateway.policy.timers import next_working_day, working_day_after
 from gateway.words import labels
 from gateway_office.domain.task import Submission, SubmissionState
+from gateway_office.policy.suggestions import receiver_key
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
@@ -23,6 +27,7 @@ READY = ("handle", "reply", "together", "report", "know", "file")
 
 _LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
 _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
+_QUICK_DAYS = (3, 5, 10)
 _MANY_UNITS = 8
 """From so many units on a list has a field that narrows it."""
 
@@ -36,6 +41,16 @@ class Receiver:
     name: str
     person: str | None = None
     leads: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestedReceiver:
+    """Unit or person that the agency's own past suggests: its value in the form, its name, the usual day, the reason."""
+
+    value: str
+    name: str
+    day: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +109,75 @@ async def form_values(
         "asked_by": await access.name_of(request, submission.asked_by) if submission else "",
         "ready": [("", request.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
         "given": values,
+        "suggestion": await suggest(request, document, rows) if not values and assignment is None else None,
+        "quick_days": await quick_days(request),
         "version": request.form.text("version") or str(document.version),
     }
+
+
+async def suggest(
+    request: PageRequest, document: IncomingDocument, rows: Sequence[UnitRows]
+) -> SuggestedReceiver | None:
+    """Suggest a unit or person by what the agency decided on letters like this one; None where it does not agree."""
+    receivers = {
+        receiver_key(key, r.person): r
+        for row in rows
+        for r in (row.unit, *row.persons)
+        for key in r.unit.keys
+    }
+    past = await request.deps.past.load(*request.incoming)
+    sender = document.sender_name or document.sender_code
+    best = past.suggest(bare_words(document.subject), name_key(sender), receivers)
+    if best is None:
+        return None
+    receiver = receivers[best.choice]
+    name = f"{receiver.name} ({receiver.unit.name})" if receiver.person else receiver.name
+    reason = "both" if best.of_sender and best.words else "sender" if best.of_sender else "words"
+    day = ""
+    if best.days is not None:
+        office = await request.deps.todo.office(request.own_agency.id)
+        # The day before the one counted, and the working day after it: a day off moves to the next one that works.
+        ends = next_working_day(office, request.today + timedelta(days=max(best.days, 1) - 1))
+        day = dates.day_text(ends)
+    return SuggestedReceiver(
+        value=receiver.value,
+        name=name,
+        day=day,
+        reason=request.say(
+            f"incoming.suggest.{reason}",
+            count=best.count,
+            total=best.total,
+            sender=sender,
+            words=_as_written(document.subject, best.words),
+        ),
+    )
+
+
+def _as_written(subject: str, words: str) -> str:
+    """Return folded words of the subject as the subject has them."""
+    subject_words = subject.split()
+    length = len(words.split())
+    for n in range(len(subject_words) - length + 1):
+        part = " ".join(subject_words[n : n + length])
+        if bare_words(part) == words.split():
+            return part.strip(".,;:()")
+    return words
+
+
+async def quick_days(request: PageRequest) -> Sequence[tuple[str, str]]:
+    """List days for a deadline that one press fills in, each with its words: working days of the agency."""
+    office = await request.deps.todo.office(request.own_agency.id)
+    days = [("form.day.today", request.today)] if office.works(request.today) else []
+    return [
+        *((request.say(words), dates.day_text(day)) for words, day in days),
+        *(
+            (
+                request.say("form.day.working", count=n),
+                dates.day_text(working_day_after(office, request.today, n)),
+            )
+            for n in _QUICK_DAYS
+        ),
+    ]
 
 
 async def list_receivers(request: PageRequest, assignment: Assignment | None) -> Sequence[UnitRows]:

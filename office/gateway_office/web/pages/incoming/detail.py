@@ -31,6 +31,7 @@ from gateway.domain.fields import STATUS
 from gateway.domain.handling import UnitPart, unit_key
 from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
 from gateway.domain.status import Fact, RequestState, incoming_word
+from gateway.domain.text import bare_words
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import document_context, handling, reading
 from gateway.incoming.document_context import DocumentContext, SenderRequest
@@ -38,7 +39,7 @@ from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
 from gateway_office import introductions
 from gateway_office.book import books
-from gateway_office.domain.listing import Side
+from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.letters import comments
@@ -147,6 +148,7 @@ async def document_page(
         readings=count_readings(records.events) if request.may(Right.AUDIT, Manner.YES) else None,
         # Mail that a person entered has no packets.
         **await _discussion_values(request, incoming),
+        similar=await _similar_lines(request, incoming) if incoming.content else (),
         packets=await request.deps.evidence.packets(request.scope(), document.id)
         if document.source is Source.AXIS
         else (),
@@ -332,6 +334,17 @@ async def _discussion_values(request: PageRequest, incoming: IncomingView) -> di
     people = {comment.person_id for comment in discussion.comments}
     people |= {reader.person_id for reader in discussion.readers}
     return {"discussion": discussion, "commenters": await access.names_of_people(request, people)}
+
+
+async def _similar_lines(request: PageRequest, incoming: IncomingView) -> Sequence[ListLine]:
+    """Find letters like this one among those that the person may read."""
+    document = incoming.main
+    past = await request.deps.past.load(*request.incoming)
+    ids = past.similar(bare_words(document.subject), document.id)
+    readable = Filter(side=Side.IN, viewer=list_rows.seen_by(request).viewer(Side.IN))
+    async with request.deps.store.read(request.scope()) as work:
+        lines = await work.office.lists.among(readable, ids)
+    return [lines[id] for id in ids if id in lines]
 
 
 async def _list_givable(

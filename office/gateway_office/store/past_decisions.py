@@ -1,0 +1,66 @@
+"""Past assignments of an agency's letters, from the rows of lists and the parts of units: nothing is stored for them. In:
+an open transaction, the time. Out: decisions of the last year, the newest letters first. A part that was handed back, or
+replaced by another assignment, is no decision; nor is one on a letter that was sealed, recalled or replaced since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, bindparam, select
+from sqlmodel import col
+
+from gateway.domain.document import InState
+from gateway.domain.handling import PartState
+from gateway.domain.wall_clock import local
+from gateway.store.repository import AgencyRows
+from gateway.store.tables_office import ListRow, UnitPartRow
+from gateway_office.domain.listing import Side
+from gateway_office.policy.suggestions import PastDecision, receiver_key
+from gateway_office.store.lists_write import first_place
+
+_YEAR = timedelta(days=366)
+_R, _P = ListRow, UnitPartRow
+_WORKED_ON = (InState.ASSIGNED.value, InState.PROCESSING.value, InState.DONE.value)
+_NEWEST = (
+    select(
+        col(_R.id),
+        col(_R.party_key),
+        col(_R.folded),
+        col(_P.unit_key),
+        col(_P.person_id),
+        col(_P.deadline),
+        col(_P.given_at),
+    )
+    .join(_P, and_(col(_P.agency_id) == col(_R.agency_id), col(_P.document_id) == col(_R.id)))
+    .where(
+        col(_R.agency_id) == bindparam("agency"),
+        col(_R.side) == Side.IN.value,
+        col(_R.place) >= bindparam("since"),
+        col(_R.own_state).in_(_WORKED_ON),
+        col(_R.folded) != "",
+        col(_P.is_lead),
+        col(_P.state).in_((PartState.OPEN.value, PartState.DONE.value)),
+    )
+    .order_by(col(_R.place).desc())
+    .limit(bindparam("most"))
+)
+
+
+class SqlPastDecisions(AgencyRows):
+    """Reader of the past assignments of one agency."""
+
+    async def newest(self, now: datetime, limit: int) -> Sequence[PastDecision]:
+        rows = await self._tx.tuples(
+            _NEWEST, agency=self._agency_id, since=first_place(now - _YEAR), most=limit
+        )
+        return [
+            PastDecision(
+                document_id=row.id,
+                choice=receiver_key(row.unit_key, row.person_id),
+                days=(row.deadline - local(row.given_at).date()).days if row.deadline is not None else None,
+                party=row.party_key,
+                words=row.folded,
+            )
+            for row in rows
+        ]
