@@ -2,8 +2,8 @@
 In: the last decisions, each with the search words of its letter; a letter's words and sender. Out: at most one suggestion,
 with the figures that are its reason, or none where the past does not agree; and the letters that are most alike. Pure.
 
-The reason decides: of all groups of past letters that share something with this one (the sender, a word, two words that
-follow each other, or the sender and words) the one that agrees best on a choice gives it. A group counts with its newest
+The reason decides: of all groups of past letters that share something with this one (the sender, two syllables that follow
+each other, as most words of Vietnamese do, or both) the one that agrees best on a choice gives it. A group counts with its newest
 letters alone, so that a matter which has moved to another unit is learnt after some ten decisions."""
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ class PastDecisions:
         equals."""
         of_sender = self._places.get(_sender(party), ())
         sender_places = {*of_sender}
-        shared = sorted(_features(words, party), key=lambda feature: (" " in feature, feature))
         groups = [(True, "", of_sender)]
-        groups += [(False, f, self._places.get(f, ())) for f in shared if not f.startswith(_SENDER)]
+        groups += [(False, pair, self._places.get(pair, ())) for pair in sorted({*_pairs(words)})]
         groups += [(True, f, [p for p in places if p in sender_places]) for _, f, places in groups[1:]]
         return ((own, words, places[:_NEWEST]) for own, words, places in groups if places)
 
@@ -115,13 +114,12 @@ class PastDecisions:
             for feature in _features(words_in_order(decision.words), decision.party):
                 places[feature].append(n)
         most = max(len(self._all) * _TOO_COMMON, 2 * _LEAST_ALIKE)
-        return {f: ns for f, ns in places.items() if len(ns) > 1 and (len(ns) <= most or f[0] == _SENDER)}
+        return {f: ns for f, ns in places.items() if len(ns) <= most or f[0] == _SENDER}
 
 
 def _features(words: Sequence[str], party: str) -> Iterable[str]:
-    """Return the sender, the words, and the pairs of words that follow each other, each once; no numbers."""
-    bare = (word for word in words if not word.isdigit())
-    return dict.fromkeys((_sender(party), *bare, *_pairs(words)))
+    """Return the sender, and the pairs of words that follow each other, each once; no numbers."""
+    return dict.fromkeys((_sender(party), *_pairs(words)))
 
 
 def _pairs(words: Sequence[str]) -> Iterator[str]:

@@ -164,20 +164,15 @@ def _as_written(subject: str, words: str) -> str:
     return words
 
 
-async def quick_days(request: PageRequest) -> Sequence[tuple[str, str]]:
-    """List days for a deadline that one press fills in, each with its words: working days of the agency."""
-    office = await request.deps.todo.office(request.own_agency.id)
-    days = [("form.day.today", request.today)] if office.works(request.today) else []
-    return [
-        *((request.say(words), dates.day_text(day)) for words, day in days),
-        *(
-            (
-                request.say("form.day.working", count=n),
-                dates.day_text(working_day_after(office, request.today, n)),
-            )
-            for n in _QUICK_DAYS
-        ),
-    ]
+async def quick_days(request: PageRequest) -> Sequence[tuple[str, str, str]]:
+    """List days for a deadline that one press fills in, each with its words in short and in full: working days."""
+    office, today = await request.deps.todo.office(request.own_agency.id), request.today
+    words = request.say("form.day.today")
+    days = [(words, words, dates.day_text(today))] if office.works(today) else []
+    for n in _QUICK_DAYS:
+        day = dates.day_text(working_day_after(office, today, n))
+        days.append((f"+{n}", request.say("form.day.working", count=n), day))
+    return days
 
 
 async def list_receivers(request: PageRequest, assignment: Assignment | None) -> Sequence[UnitRows]:
