@@ -3,8 +3,8 @@ In: the last decisions, each with the search words of its letter; a letter's wor
 with the figures that are its reason, or none where the past does not agree; and the letters that are most alike. Pure.
 
 The reason decides: of all groups of past letters that share something with this one (the sender, two syllables that follow
-each other, as most words of Vietnamese do, or both) the one that agrees best on a choice gives it. A group counts with its newest
-letters alone, so that a matter which has moved to another unit is learnt after some ten decisions."""
+each other, as in most words of Vietnamese, or both) the one that agrees best on a choice gives it. A group counts with its
+newest letters alone, so that a matter which has moved to another unit is learnt after some ten decisions."""
 
 from __future__ import annotations
 

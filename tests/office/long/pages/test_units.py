@@ -20,6 +20,7 @@ from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import Enter, opened, send_form
 from tests.office.pages.watching import expect_answers
+from tests.office.support.printed_words import printed
 
 # Letters of the sender; three of them are about the axis too.
 LIKE_IT = ("decision", "plan", "province-task", "province-late")
@@ -101,6 +102,11 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ *").filter(has_text=unit_head.name).first).to_be_visible()
     assert f"Để biết: {OTHER_UNIT}" in (await page.text_content(".story") or "")
+    async with page.expect_download() as begun:
+        await page.get_by_role("link", name="Phiếu giải quyết văn bản đến").click()
+    slip = printed((await (await begun.value).path()).read_bytes())
+    assert f"Chủ trì: {unit_head.name} ({UNIT})" in slip
+    assert site.person(PostRole.HEAD, "department").person.name in slip
 
     await enter(PostRole.OFFICER)
     await opened(page, at(document), 403)

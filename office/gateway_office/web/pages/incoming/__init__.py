@@ -65,5 +65,6 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{PATH}/goi-tin/{_PACKET}", "incoming_packet", detail.show_packet, needs=READS),
     get(f"{PATH}/goi-tin/{_PACKET}/tai", "incoming_packet_file", detail.send_packet, needs=READS),
     get(f"{PATH}/chung-cu", "incoming_evidence", detail.send_evidence, needs=READS),
+    get(f"{PATH}/phieu-giai-quyet", "incoming_slip", detail.send_routing_slip, needs=READS),
     get(f"{PATH}/bang-chung", "incoming_proof", detail.send_proof, needs=READS),
 )

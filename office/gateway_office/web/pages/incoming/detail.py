@@ -320,6 +320,7 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         and request.may(Right.DRAFT)
         and document.state in _TAKEN_STATES,
         "stamp": request.may(Right.BOOK, Manner.YES) and document.register_no is not None,
+        "slip": incoming.content and document.state in _TAKEN_STATES,
         "audit": request.may(Right.AUDIT),
         "prove": incoming.content and document.source is Source.AXIS,
         "read": incoming.content and document.state is not InState.RECALLED,
@@ -362,6 +363,35 @@ async def _list_givable(
         (part, [nobody, *{m.person_id: m.name for m in members if unit_key(m.unit) == part.key}.items()])
         for part in own_parts
     ]
+
+
+async def send_routing_slip(request: PageRequest) -> web.StreamResponse:
+    """Send the slip for settling the letter, with what was decided at the node."""
+    from gateway_office.book import routing_slip
+
+    incoming = await access.find(request)
+    if not incoming.content or incoming.main.state not in _TAKEN_STATES:
+        raise NotFound("a slip is made of a letter that was taken in, for those who may read it")
+    document, records = incoming.main, await load_records(request, incoming.main)
+    parts, decided = records.context.parts, next((s for s in records.submissions if s.decided_at), None)
+    people = {id for part in parts for id in (part.person_id, part.given_by) if id}
+    names = await access.names_of_people(request, people | ({decided.decided_by or ""} if decided else set()))
+    assigned = min(parts, key=lambda part: part.given_at, default=None)
+    by = decided.decided_by if decided else assigned.given_by if assigned else None
+    instruction = (document.assignment.instruction if document.assignment else None) or ""
+    slip = routing_slip.Slip(
+        letter=document,
+        opinion=instruction or (decided.opinion if decided else ""),
+        decided_by=names.get(by or "", ""),
+        decided_at=decided.decided_at if decided else assigned.given_at if assigned else None,
+        parts=parts,
+        names=names,
+    )
+    deps = request.deps
+    letterhead = await deps.store.accounts.letterhead(request.own_agency.id)
+    with deps.blobs.scratch() as scratch:
+        await deps.pool.run(lambda: routing_slip.write(slip, letterhead, request.today, scratch.file))
+        return await request.send_scratch_file(scratch.file, f"phieu-giai-quyet-{document.id}.pdf", "pdf")
 
 
 async def send_file(request: PageRequest) -> web.StreamResponse:
