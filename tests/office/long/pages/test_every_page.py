@@ -46,6 +46,7 @@ FILES = frozenset(
         ),
         *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
         *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
+        *("incoming_proof", "incoming_slip"),
     }
 )
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
