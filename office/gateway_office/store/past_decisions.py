@@ -1,13 +1,14 @@
 """Past assignments of an agency's letters, from the rows of lists and the parts of units: nothing is stored for them. In:
-an open transaction, the time. Out: decisions of the last year, the newest letters first. A part that was handed back, or
-replaced by another assignment, is no decision; nor is one on a letter that was sealed, recalled or replaced since."""
+an open transaction, the time. Out: decisions on the newest letters of the last year, the newest first. A part that was
+handed back, or replaced by another assignment, is no decision; nor is one on a letter that was sealed, recalled or replaced
+since."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlmodel import col
 
 from gateway.domain.document import InState
@@ -16,33 +17,49 @@ from gateway.domain.wall_clock import local
 from gateway.store.repository import AgencyRows
 from gateway.store.tables_office import ListRow, UnitPartRow
 from gateway_office.domain.listing import Side
-from gateway_office.policy.suggestions import PastDecision, receiver_key
+from gateway_office.policy.suggestions import MOST_DECISIONS, PastDecision, receiver_key
 from gateway_office.store.lists_write import first_place
 
 _YEAR = timedelta(days=366)
 _R, _P = ListRow, UnitPartRow
 _WORKED_ON = (InState.ASSIGNED.value, InState.PROCESSING.value, InState.DONE.value)
+# An agency that assigns elsewhere has many letters and no parts: so many of its newest ones are looked at.
+_LETTERS = 2 * MOST_DECISIONS
+_NEWEST_LETTERS = (
+    select(col(_R.id), col(_R.place), col(_R.own_state), col(_R.party_key), col(_R.folded))
+    .where(col(_R.agency_id) == bindparam("agency"), col(_R.side) == Side.IN.value)
+    .order_by(col(_R.place).desc())
+    .limit(_LETTERS)
+    .subquery("letters")
+)
+_L = _NEWEST_LETTERS.c
 _NEWEST = (
     select(
-        col(_R.id),
-        col(_R.party_key),
-        col(_R.folded),
+        _L.id,
+        _L.party_key,
+        _L.folded,
         col(_P.unit_key),
         col(_P.person_id),
         col(_P.deadline),
         col(_P.given_at),
     )
-    .join(_P, and_(col(_P.agency_id) == col(_R.agency_id), col(_P.document_id) == col(_R.id)))
-    .where(
-        col(_R.agency_id) == bindparam("agency"),
-        col(_R.side) == Side.IN.value,
-        col(_R.place) >= bindparam("since"),
-        col(_R.own_state).in_(_WORKED_ON),
-        col(_R.folded) != "",
-        col(_P.is_lead),
-        col(_P.state).in_((PartState.OPEN.value, PartState.DONE.value)),
+    # An outer join keeps the order in which tables are read: an agency has a hundred times as many parts as these letters.
+    .outerjoin(
+        _P,
+        and_(
+            col(_P.agency_id) == bindparam("agency"),
+            col(_P.document_id) == _L.id,
+            col(_P.is_lead),
+            func.coalesce(col(_P.state), "").in_((PartState.OPEN.value, PartState.DONE.value)),
+        ),
     )
-    .order_by(col(_R.place).desc())
+    .where(
+        _L.place >= bindparam("since"),
+        _L.own_state.in_(_WORKED_ON),
+        _L.folded != "",
+        func.coalesce(col(_P.unit_key), "") != "",
+    )
+    .order_by(_L.place.desc())
     .limit(bindparam("most"))
 )
 
