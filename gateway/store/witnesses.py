@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
+from gateway.domain.notes import NoteKey, read_key
 from gateway.domain.wall_clock import local
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents, to_domain
@@ -21,6 +22,10 @@ from gateway.store.tables_node import EventRow, LogCosignatureRow, LogWitnessRow
 from gateway.store.transaction import Transaction
 
 # Each hour's cosignature is stored this long, then the last of each day.
+OWN_LOG = "log"
+"""Subject id of the events about this node's own log and its witnesses."""
+OWN_KEYS = f"{OWN_LOG}:keys"
+_MOST_CHANGES = 50
 _EACH_HOUR_DAYS = 7
 _SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
 
@@ -178,11 +183,19 @@ async def record_witnessed(
     return is_stored
 
 
-async def last_event(store: SqlStore, subject: str) -> Event | None:
-    """Return the newest event of the node about a subject."""
+async def newest_events(store: SqlStore, subject: str, most: int = 1) -> Sequence[Event]:
+    """Return the newest events of the node about a subject, the newest first."""
     query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.subject_id) == subject)
     async with store.viewing_few() as tx:
-        return await tx.value(to_domain, query.order_by(col(EventRow.position).desc()).limit(1))
+        rows = await tx.rows(EventRow, query.order_by(col(EventRow.position).desc()).limit(most))
+    return [to_domain(row) for row in rows]
+
+
+async def former_keys(store: SqlStore) -> Sequence[NoteKey]:
+    """Return the keys with which this node signed checkpoints of its log, as the log tells them, the newest first."""
+    events = await newest_events(store, OWN_KEYS, _MOST_CHANGES)
+    texts = [text for event in events for text in event.data.get("public_keys", ())]
+    return [read_key(text) for text in dict.fromkeys(texts)]
 
 
 async def record_news(store: SqlStore, clock: Clock, news: LogNews) -> None:

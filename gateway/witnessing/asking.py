@@ -37,15 +37,13 @@ from gateway.ports.services import Clock, Pool
 from gateway.store import log_reading, witnesses
 from gateway.store.log_reading import Prover
 from gateway.store.store import SqlStore
-from gateway.store.witnesses import Cosignature, LogNews, Witness
+from gateway.store.witnesses import OWN_KEYS, OWN_LOG, Cosignature, LogNews, Witness
 from gateway.trust.note_keys import LogSigner, signing_keys
 from gateway.witnessing.letters import NodeLetters
 
 LOOK_EVERY = timedelta(seconds=20)
 RETRIES = 6
 """So often a witness that does not cosign is asked within the time of one round."""
-OWN_LOG = "log"
-"""Subject id of the events about this node's own log and its witnesses."""
 REFUSED, OTHER_START, OTHER_HISTORY = "refused", "start", "history"
 _BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=20.0)
 _CONFLICT, _OK = 409, 200
@@ -143,9 +141,10 @@ class WitnessAsker:
         if self._signer is None:
             signer = await self.pool.run(partial(self.open_signer, seal.signed.seal.log_id))
             keys = [key.id.hex() for key in signer.keys]
-            last = await witnesses.last_event(self.store, f"{OWN_LOG}:keys")
+            last = next(iter(await witnesses.newest_events(self.store, OWN_KEYS)), None)
             if last is None or last.data.get("keys") != keys:
-                news = LogNews(kind=EventKind.LOG_KEYS, subject=f"{OWN_LOG}:keys", data={"keys": keys})
+                data = {"keys": keys, "public_keys": [*map(str, signer.keys)]}
+                news = LogNews(kind=EventKind.LOG_KEYS, subject=OWN_KEYS, data=data)
                 await witnesses.record_news(self.store, self.clock, news)
             self._signer = signer
         return self._signer

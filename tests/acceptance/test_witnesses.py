@@ -407,6 +407,15 @@ async def test_a_proof_is_under_the_first_checkpoint_that_enough_witnesses_cosig
     assert (report["verdict"], report["existed_before"] is not None) == ("valid", True)
     assert proof.signed.checkpoint.size < await nodes.size(), "not the first one"
 
+    for key in (north.node.settings.keys.folder / "_log").glob("note*.pem"):
+        key.unlink()
+    nodes.asker = make_asker(north.node, north.node.axis)
+    await nodes.grow()
+    await nodes.ask()
+    (folder / "logs.policy").write_text((await proof_text.own_policy(north.node)).to_text())
+    assert judge(proof.to_text())["verdict"] == "valid", "other keys since"
+    assert judge((await proof_text.make(north.node, scope, sent.id)).to_text())["verdict"] == "valid"
+
 
 async def test_a_witness_answers_over_http_as_the_standard_says(nodes: Nodes) -> None:
     south, north = nodes.towns[SOUTH].node, nodes.north.node

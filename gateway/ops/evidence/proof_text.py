@@ -33,7 +33,7 @@ from gateway.domain.sealed_log import PublishedSeal, read_leaf
 from gateway.domain.witness import needed
 from gateway.errors import Clash, GatewayError, InvalidProof, Misconfigured, NotFound
 from gateway.ops import witness_view
-from gateway.store import log_reading
+from gateway.store import log_reading, witnesses
 from gateway.store.log_reading import StoredLeaf
 from gateway.trust.note_keys import LogSigner, check_signature, open_log_signer
 
@@ -70,10 +70,13 @@ async def draw(node: OpenNode, scope: AgencyScope, id: str) -> DrawnProof:
 
 
 async def own_policy(node: OpenNode) -> LogPolicy:
-    """Return the policy that trusts this node's log and its witnesses. NotFound before its first seal."""
+    """Return the policy that trusts this node's log, with the keys of today and earlier ones, and its witnesses. NotFound
+    before its first seal."""
     signer = await _signer(node, await log_reading.seal_numbered(node.store))
     keys = await witness_view.witness_keys(node.store, node.settings)
-    return policy_of(signer, keys, node.settings.log.witnesses_needed)
+    policy = policy_of(signer, keys, node.settings.log.witnesses_needed)
+    former_keys = [k for k in await witnesses.former_keys(node.store) if k.name == signer.keys[0].name]
+    return replace(policy, logs=tuple(dict.fromkeys((*policy.logs, *former_keys))))
 
 
 async def _signer(node: OpenNode, seal: PublishedSeal) -> LogSigner:
