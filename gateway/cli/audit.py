@@ -164,10 +164,11 @@ async def publish(
         seals.write_seal_file(key, seals.key_pem(seal))
     if checkpoint is not None or policy is not None:
         from gateway.ops.witness_view import witness_keys
+        from gateway.store.witnesses import former_keys
 
-        keys = await witness_keys(core.store, call.settings())
+        keys = await former_keys(core.store), await witness_keys(core.store, call.settings())
         await core.pool.run(
-            partial(_write_notes, call.settings(), core.clock.now(), seal, checkpoint, policy, keys)
+            partial(_write_notes, call.settings(), core.clock.now(), seal, checkpoint, policy, *keys)
         )
     await core.store.log.record_published(head.number, core.clock.now())
     if paper:
@@ -188,7 +189,8 @@ def _write_notes(
     seal: PublishedSeal,
     checkpoint: Path | None,
     policy: Path | None,
-    keys: Mapping[str, Sequence[NoteKey]],
+    former_keys: Sequence[NoteKey],
+    witness_keys: Mapping[str, Sequence[NoteKey]],
 ) -> None:
     """Write the seal as a checkpoint, and the policy that trusts its keys and those of witnesses."""
     from gateway.domain.notes import checkpoint_of
@@ -200,7 +202,9 @@ def _write_notes(
     if checkpoint is not None:
         write_seal_file(checkpoint, signer.sign(checkpoint_of(seal), now).to_text().encode())
     if policy is not None:
-        write_seal_file(policy, policy_of(signer, keys, settings.log.witnesses_needed).to_text().encode())
+        quorum = settings.log.witnesses_needed
+        trusted = policy_of(signer, former_keys, witness_keys, quorum)
+        write_seal_file(policy, trusted.to_text().encode())
 
 
 def _terms(

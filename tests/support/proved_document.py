@@ -50,7 +50,7 @@ async def proved(town: Town, folder: Path) -> Case:
     keys, origin = town.node.settings.keys, proofs[DEPARTMENT].signed.checkpoint.origin
     signer = open_log_signer(keys.folder, keys.passwords, origin.rpartition("/")[2])
     folder.mkdir()
-    (folder / "logs.policy").write_text(proof_text.policy_of(signer, {}, 0).to_text())
+    (folder / "logs.policy").write_text(proof_text.policy_of(signer, (), {}, 0).to_text())
     (envelope,) = [packet.raw for packet in await town.crossed(DEPARTMENT, sent.kind)]
     return Case(proofs, envelope, folder)
 

@@ -74,9 +74,8 @@ async def own_policy(node: OpenNode) -> LogPolicy:
     before its first seal."""
     signer = await _signer(node, await log_reading.seal_numbered(node.store))
     keys = await witness_view.witness_keys(node.store, node.settings)
-    policy = policy_of(signer, keys, node.settings.log.witnesses_needed)
-    former_keys = [k for k in await witnesses.former_keys(node.store) if k.name == signer.keys[0].name]
-    return replace(policy, logs=tuple(dict.fromkeys((*policy.logs, *former_keys))))
+    former_keys = await witnesses.former_keys(node.store)
+    return policy_of(signer, former_keys, keys, node.settings.log.witnesses_needed)
 
 
 async def _signer(node: OpenNode, seal: PublishedSeal) -> LogSigner:
@@ -96,16 +95,23 @@ async def _prove(node: OpenNode, leaf: StoredLeaf, seal: PublishedSeal) -> LeafP
     return LeafProof(leaf=leaf.body, index=leaf.index, path=path, signed=signed)
 
 
-def policy_of(signer: LogSigner, witness_keys: Mapping[str, Sequence[NoteKey]], quorum: int) -> LogPolicy:
-    """Return the policy that trusts this node's log, and the keys of its witnesses that each reader knows. It asks for
-    `quorum` of them, or more than half where that is 0."""
+def policy_of(
+    signer: LogSigner,
+    former_keys: Sequence[NoteKey],
+    witness_keys: Mapping[str, Sequence[NoteKey]],
+    quorum: int,
+) -> LogPolicy:
+    """Return the policy that trusts this node's log, with its keys of today and earlier ones, and the keys of its witnesses
+    that each reader knows. It asks for `quorum` of them, or more than half where that is 0."""
+    names = {key.name for key in signer.keys}
+    logs = tuple(dict.fromkeys((*signer.keys, *(key for key in former_keys if key.name in names))))
     keys = {
         name: key for name, own in witness_keys.items() for key in own if key.kind is NoteKind.COSIGNATURE
     }
     if not keys:
-        return LogPolicy(logs=signer.keys)
+        return LogPolicy(logs=logs)
     groups = {_ENOUGH: (needed(quorum, len(keys)), tuple(keys))}
-    return LogPolicy(logs=signer.keys, witnesses=keys, groups=groups, quorum=_ENOUGH)
+    return LogPolicy(logs=logs, witnesses=keys, groups=groups, quorum=_ENOUGH)
 
 
 def is_proof(path: Path) -> bool:

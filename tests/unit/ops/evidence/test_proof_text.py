@@ -47,7 +47,7 @@ async def test_another_file_or_another_log_is_not_proved(case: Case, tmp_path: P
 
     assert outcomes(case.judge(text, PDF + b"\n"))["file"] is False
     assert case.judge(text, None)["verdict"] == "unknown"
-    other = proof_text.policy_of(open_log_signer(tmp_path, None, "ff"), {}, 0)
+    other = proof_text.policy_of(open_log_signer(tmp_path, None, "ff"), (), {}, 0)
     report = case.judge(text, PDF, other)
     assert (report["verdict"], outcomes(report)["log"]) == ("unknown", None)
     # A certificate whose digest is in the line is no file of the document.
