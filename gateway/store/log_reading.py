@@ -44,6 +44,8 @@ from gateway.store.transaction import Transaction
 
 _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(EventRow.node_seq)
 _MOST_NODES = 10_000
+# A list of instances looks no further back, so that it takes seconds in a log of any size.
+MOST_LEAVES = 1_000_000
 _STORED = (
     select(
         col(LogLeafRow.leaf_index),
@@ -427,6 +429,38 @@ async def search_log(
         )
     hits = [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
     return hits[::-1] if newest else hits
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOfKind:
+    """Leaf of the sealed log, with what a list shows of its event."""
+
+    kind: str
+    at: datetime
+    id: str
+    index: int
+
+
+async def newest_of_kinds(
+    store: SqlStore, kinds: Collection[str], limit: int
+) -> Mapping[str, Sequence[LeafOfKind]]:
+    """Return the last `limit` leaves of each kind below the newest seal, newest first, among the last million leaves."""
+    seal = await seal_newest(store)
+    sealed = seal.signed.seal.tree_size if seal is not None else 0
+    kind = col(EventRow.kind)
+    place = func.row_number().over(partition_by=kind, order_by=_INDEX.desc()).label("place")
+    leaves = (
+        select(kind, col(EventRow.at), col(EventRow.id), _INDEX, place)
+        .join(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
+        .where(kind.in_(kinds), sealed > _INDEX, max(sealed - MOST_LEAVES, 0) <= _INDEX)
+        .subquery()
+    )
+    query = select(leaves).where(leaves.c.place <= limit).order_by(leaves.c.leaf_index.desc())
+    leaves_by_kind: dict[str, list[LeafOfKind]] = {}
+    async with store.reading() as tx:
+        for row in await tx.tuples(query):
+            leaves_by_kind.setdefault(row[0], []).append(LeafOfKind(*row[:4]))
+    return leaves_by_kind
 
 
 def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
