@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.api.deps import ApiDeps
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
-    from gateway.ops.dossier import Dossier
+    from gateway.domain.dossier import Dossier
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 

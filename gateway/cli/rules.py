@@ -5,8 +5,8 @@ dossier of the node as a file. Only the dossier and the timers of an agency need
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
@@ -27,9 +27,8 @@ from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.ops.dossier import Dossier, DossierSource
+    from gateway.domain.dossier import Dossier
     from gateway.policy.legal_state import LegalFinding
-    from gateway.settings import Settings
     from gateway.words.legal import Act, Rule
 
 _COLUMNS = output.columns("id state:act.state does:act.does detail=text gap=lacks bases", bold="id")
@@ -135,7 +134,10 @@ async def dossier(
 ) -> None:
     """Write the dossier of the system's security level: what the node can show of itself, and fields for the rest."""
     from gateway.atomic_files import new_file
-    from gateway.ops.dossier import make_dossier, read_controls
+    from gateway.clock import SystemClock
+    from gateway.ops.dossier import examine_source, make_dossier, read_controls
+    from gateway.ops.subject import Subject
+    from gateway.pool import ThreadPool
 
     settings = call.settings()
     must_exist(settings)
@@ -146,54 +148,29 @@ async def dossier(
         to /= f"ho-so-{settings.node.name}-{output.today(time_source.utc_now())}.{kind}"
     if to.exists():
         raise Clash(f"{to} exists; a dossier never overwrites anything, name another file")
-    write = _dossier_writer(kind)
-    async with _dossier_source(call, settings, quick=quick) as source:
-        made = await make_dossier(source, tell=lambda title: call.say("dossier.progress", title=title))
-        with new_file(to.absolute(), 0o600, alone=True) as file:
-            await source.subject.pool.run(partial(write, made, file))
-    rows = sum(len(section.rows) for section in made.sections)
-    faults = [section.key for section in made.sections if section.fault]
-    facts = {"path": to, "format": kind, "size": to.stat().st_size, "rows": rows, "unread": faults}
-    output.record(call, facts, id_key="path")
-
-
-@asynccontextmanager
-async def _dossier_source(
-    call: Invocation, settings: Settings, *, quick: bool
-) -> AsyncIterator[DossierSource]:
-    """Examine the node and, unless it is quick, its whole log; all of it as it is in this process."""
-    from gateway.clock import SystemClock
-    from gateway.ops import audit, checks
-    from gateway.ops.dossier import DossierSource, LogExamination
-    from gateway.ops.subject import Subject
-    from gateway.pool import ThreadPool
-
+    write, tell = _dossier_writer(kind), partial(call.say, "dossier.progress")
     with closing(ThreadPool(2)) as pool:
         subject = Subject(settings=settings, clock=SystemClock(), pool=pool)
         try:
-            call.say("dossier.progress", title=call.word("dossier.checks"))
-            source = DossierSource(
-                subject=subject, lang=call.lang.value, findings=await checks.examine(subject)
-            )
-            if not quick:
-                call.say("dossier.progress", title=call.word("dossier.log"))
-                report = await audit.verify(subject.store, audit.Inputs(), pool)
-                source.examination = LogExamination(at=source.now, lines=report.leaves, holds=report.holds)
-            yield source
+            source = await examine_source(subject, call.lang.value, tell, with_log=not quick)
+            content = await make_dossier(source, tell=tell)
+            with new_file(to.absolute(), 0o600, alone=True) as file:
+                await pool.run(partial(write, content, file))
         finally:
             await subject.close()
+    facts: dict[str, object] = {"path": to, "format": kind, "size": to.stat().st_size}
+    facts["rows"] = sum(len(section.rows) for section in content.sections)
+    facts["unread"] = [section.key for section in content.sections if section.fault]
+    output.record(call, facts, id_key="path")
 
 
-def _dossier_writer(kind: DossierFormat) -> Callable[[Dossier, IO[bytes]], None]:
-    if kind is DossierFormat.DOCX:
-        from gateway.ops.dossier_docx import write_docx
+def _dossier_writer(kind: DossierFormat) -> Callable[[Dossier, IO[bytes]], object]:
+    from gateway.ops.dossier_docx import write_docx
 
-        return write_docx
     if kind is DossierFormat.JSON:
-        return lambda made, file: file.writelines(
-            [json.dumps(made.to_json(), ensure_ascii=False, indent=1).encode()]
-        )
-    if (write := extensions.dossier_writer()) is None:
+        return lambda dossier, file: file.write(json.dumps(dossier.to_json(), ensure_ascii=False).encode())
+    write = write_docx if kind is DossierFormat.DOCX else extensions.dossier_writer()
+    if write is None:
         raise Misconfigured("a PDF needs the package lienthong-gateway-office", hint="choose --format docx")
     return write
 

@@ -5,7 +5,7 @@ one language. A field that the node cannot know is empty, and a section that can
 from __future__ import annotations
 
 import csv
-import platform
+import io
 import re
 import sqlite3
 import ssl
@@ -15,24 +15,22 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path, PurePath
-from typing import Any
-
-from cryptography import x509
 
 from gateway import __version__
 from gateway.bootstrap.witnesses import addresses
-from gateway.domain.diagnosis import Diagnosis, Level
+from gateway.domain.diagnosis import Diagnosis
+from gateway.domain.dossier import Dossier, DossierSection
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import day_text, local, moment_text
 from gateway.errors import GatewayError, Misconfigured
-from gateway.ops import certificates
+from gateway.ops import audit, certificates, checks
 from gateway.ops.checks_of_trust import closed_registry
 from gateway.ops.status import report_of_settings
 from gateway.ops.subject import Subject
 from gateway.ops.witness_view import read_anchoring
 from gateway.settings import reading
 from gateway.store import data_folder
-from gateway.store.log_reading import LeafOfKind, newest_of_kinds
+from gateway.store.log_reading import Hit, newest_of_kinds
 from gateway.store.loss_audit import list_counts
 from gateway.store.witnesses import Witness, list_witnesses
 from gateway.words import labels, legal
@@ -43,63 +41,12 @@ _PARTNERS_SOON = timedelta(days=90)
 _MOST_CONTROLS = 1024 * 1024
 _CONTROLS = ("number", "heading", "requirement", "measure", "who", "evidence")
 # The headings that the rulebook quotes (R106, security level), each with what the node has about it.
-_HEADINGS = {
-    "access": "",
-    "logging": "log",
-    "malware": "scanner",
-    "backup": "backups",
-    "monitoring": "alarms",
-    "incidents": "",
-}
+_HEADINGS = "access: logging:log malware:scanner backup:backups monitoring:alarms incidents:"
 # Addresses may carry a password or a token before the host or behind it.
 _PATH_OF_ADDRESS = re.compile(r"(https?://)(?:[^/@\s]*@)?([^/\s?#,]+)(?:[/?#][^\s,]*)?")
 _QUERY_OF_ADDRESS = re.compile(r"(://[^\s?,]*\?)[^\s,]+")
-_FILLED_BY_HAND = ("node", "controls")
 Rows = AsyncIterator[tuple[object, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DossierSection:
-    """One section. `shares` are the widths of its columns beside each other; `fault` is the code of the error that kept it
-    from being read."""
-
-    key: str
-    title: str
-    note: str
-    columns: Mapping[str, str]
-    shares: tuple[float, ...]
-    rows: tuple[tuple[str, ...], ...] = ()
-    fault: str = ""
-
-    @property
-    def is_filled_by_hand(self) -> bool:
-        """Tell whether paper has dots to write on in place of an empty field."""
-        return self.key in _FILLED_BY_HAND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
-    """The whole dossier."""
-
-    title: str
-    node: str
-    lang: str
-    made_at: str
-    sections: tuple[DossierSection, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        sections = [
-            {name: getattr(s, name) for name in ("key", "title", "note", "fault")}
-            | {"columns": dict(s.columns), "rows": [dict(zip(s.columns, row, strict=True)) for row in s.rows]}
-            for s in self.sections
-        ]
-        return {
-            "title": self.title,
-            "node": self.node,
-            "lang": self.lang,
-            "made_at": self.made_at,
-            "sections": sections,
-        }
+Tell = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +60,15 @@ class LogExamination:
 
 @dataclass(slots=True, kw_only=True)
 class DossierSource:
-    """What the sections are read from. `examination` is None where the log was not examined."""
+    """Source of the sections. `examination` is None where the log was not examined; `rules` are those to show."""
 
     subject: Subject
     lang: str
     findings: Sequence[Diagnosis]
     examination: LogExamination | None = None
+    rules: Sequence[legal.Rule] = field(default_factory=lambda: tuple(legal.read().rules.values()))
     sections: list[DossierSection] = field(default_factory=list)
-    _leaves: Mapping[str, Sequence[LeafOfKind]] | None = None
+    _hits: Sequence[Hit] | None = None
 
     @property
     def now(self) -> datetime:
@@ -129,38 +77,42 @@ class DossierSource:
     def say(self, key: str, /, **params: object) -> str:
         return labels.say(f"dossier.{key}", self.lang, **params)
 
-    async def leaves_of(self, rule: legal.Rule) -> Sequence[LeafOfKind]:
+    async def leaves_of(self, rule: legal.Rule) -> Sequence[Hit]:
         """Return the last instances of a rule in the sealed log, newest first; none for a rule without kinds of events."""
-        if self._leaves is None:
-            kinds = {kind for entry in legal.read().rules.values() for kind in entry.events}
-            self._leaves = await newest_of_kinds(self.subject.store, kinds, INSTANCES)
-        leaves = [leaf for kind in rule.events for leaf in self._leaves.get(kind, ())]
-        return sorted(leaves, key=lambda leaf: -leaf.index)[:INSTANCES]
+        if self._hits is None:
+            kinds = {kind for entry in self.rules for kind in entry.events}
+            self._hits = await newest_of_kinds(self.subject.store, kinds, INSTANCES)
+        return [hit for hit in self._hits if hit.event.kind in rule.events][:INSTANCES]
 
     def results_of(self, check: str) -> Iterator[str]:
         """Yield in words what a check of the doctor says now."""
         for finding in self.findings:
             if check in (finding.source, finding.check):
-                yield f"{self.level(finding.level)}: {plain(finding.says(self.lang))}"
+                yield f"{finding.check} – {self.say(f'level.{finding.level}')}: {plain(finding.says(self.lang))}"
 
-    def level(self, level: Level) -> str:
-        return self.say(f"level.{level}")
+
+async def examine_source(subject: Subject, lang: str, tell: Tell, *, with_log: bool) -> DossierSource:
+    """Make all checks of a node, and with `with_log` examine its whole log."""
+    tell(title=labels.say("dossier.checks", lang))
+    source = DossierSource(subject=subject, lang=lang, findings=await checks.examine(subject))
+    if with_log:
+        tell(title=labels.say("dossier.log", lang))
+        report = await audit.verify(subject.store, audit.Inputs(), subject.pool)
+        source.examination = LogExamination(at=source.now, lines=report.leaves, holds=report.holds)
+    return source
 
 
 async def make_dossier(
-    source: DossierSource,
-    keys: Iterable[str] = (),
-    tell: Callable[[str], None] = lambda title: None,
+    source: DossierSource, keys: Iterable[str] = (), tell: Tell = lambda title: None
 ) -> Dossier:
     """Read the sections of these keys, or all of them; `tell` is called with the title of each before it is read."""
     source.sections = []
     for key in keys or SECTIONS:
-        tell(source.say(key))
+        tell(title=source.say(key))
         source.sections.append(await read_section(source, key))
-    settings = source.subject.settings
     return Dossier(
         title=source.say("title"),
-        node=settings.node.name,
+        node=source.subject.settings.node.name,
         lang=source.lang,
         made_at=moment_text(source.now),
         sections=tuple(source.sections),
@@ -199,8 +151,7 @@ def _cell(value: object) -> str:
 
 
 async def _node(source: DossierSource) -> Rows:
-    settings = source.subject.settings
-    facts = report_of_settings(settings, source.findings, source.now)
+    facts = report_of_settings(source.subject.settings, source.findings, source.now)
     for name in ("node", "version", "python", "system", "database", "axis_kind"):
         yield source.say(f"node.{name}"), facts[name]
     for agency in await source.subject.store.hosted():
@@ -219,17 +170,19 @@ async def _acts(source: DossierSource) -> Rows:
 
 
 async def _rules(source: DossierSource) -> Rows:
-    for rule in legal.read().rules.values():
+    for rule in source.rules:
         leaves = await source.leaves_of(rule)
-        last = f"{moment_text(leaves[0].at)} (#{leaves[0].index})" if leaves else ""
+        last = f"{moment_text(leaves[0].event.at)} (#{leaves[0].leaf})" if leaves else ""
         files = sorted({PurePath(test.partition("::")[0]).name for test in rule.tests})
-        results = [f"{check} – {result}" for check in rule.checks for result in source.results_of(check)]
+        results = [result for check in rule.checks for result in source.results_of(check)]
+        # The program does nothing about a rule that it does not have.
+        does = labels.say(f"act.does.{rule.does}", source.lang) if rule.state in ("works", "partly") else ""
         yield (
             rule.id,
             rule.texts[source.lang],
             bases_of(rule, source.lang),
             state_of(rule, source.lang),
-            labels.say(f"act.does.{rule.does}", source.lang),
+            does,
             "\n".join(files),
             "\n".join(results),
             last,
@@ -250,46 +203,36 @@ def state_of(rule: legal.Rule, lang: str) -> str:
 
 
 async def _instances(source: DossierSource) -> Rows:
-    for rule in legal.read().rules.values():
-        for leaf in await source.leaves_of(rule):
-            words = labels.say_or(f"event.{leaf.kind}", leaf.kind, source.lang)
-            yield rule.id, leaf.at, words, leaf.index, leaf.id
+    for rule in source.rules:
+        for hit in await source.leaves_of(rule):
+            words = labels.say_or(f"event.{hit.event.kind}", hit.event.kind, source.lang)
+            yield rule.id, hit.event.at, words, hit.leaf, hit.event.id
 
 
 async def _settings(source: DossierSource) -> Rows:
-    settings = source.subject.settings
-    origins = reading.sources(settings)
-    for name, value in reading.printable(settings).items():
+    origins = reading.sources(source.subject.settings)
+    for name, value in reading.printable(source.subject.settings).items():
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else _cell(value)
         yield name, _QUERY_OF_ADDRESS.sub(r"\1…", _PATH_OF_ADDRESS.sub(r"\1\2", text)), origins.get(name)
 
 
 async def _programs(source: DossierSource) -> Rows:
-    yield "lienthong-gateway", __version__
-    yield "Python", platform.python_version()
-    yield "SQLite", sqlite3.sqlite_version
-    yield "OpenSSL", ssl.OPENSSL_VERSION
     libraries = {dist.metadata["Name"]: dist.version for dist in distributions()}
+    libraries |= {"SQLite": sqlite3.sqlite_version, "OpenSSL": ssl.OPENSSL_VERSION}
     for name in sorted(libraries, key=str.casefold):
-        if not name.startswith("lienthong-gateway"):
-            yield name, libraries[name]
+        yield name, __version__ if name.startswith("lienthong-gateway") else libraries[name]
 
 
 async def _checks(source: DossierSource) -> Rows:
     for finding in source.findings:
-        yield finding.check, source.level(finding.level), finding.says(source.lang)
+        yield finding.check, source.say(f"level.{finding.level}"), finding.says(source.lang)
 
 
 async def _backups(source: DossierSource) -> Rows:
-    data_dir = source.subject.settings.node.data_dir
-    notes = await source.subject.pool.run(partial(data_folder.backup_notes, data_dir))
-    times = {
-        "backup": notes.at,
-        "drill": notes.verified_at,
-        "sample": notes.sampled_at,
-        "copy": notes.copied_at,
-    }
-    for name, at in times.items():
+    subject = source.subject
+    notes = await subject.pool.run(partial(data_folder.backup_notes, subject.settings.node.data_dir))
+    times = (notes.at, notes.verified_at, notes.sampled_at, notes.copied_at)
+    for name, at in zip(("backup", "drill", "sample", "copy"), times, strict=True):
         result = source.say("backup.good") if at is not None else ""
         if name in notes.failed:
             failed_at, why = notes.failed[name]
@@ -345,31 +288,23 @@ async def _losses(source: DossierSource) -> Rows:
 
 async def _certificates(source: DossierSource) -> Rows:
     subject, now = source.subject, source.now
-
-    def line(kind: str, name: str, ends: datetime) -> tuple[object, ...]:
-        return source.say(f"certificate.{kind}"), name, ends, (ends - now).days
-
-    for agency in await subject.store.hosted():
-        if agency.left_at is None:
-            try:
-                signer = await subject.pool.run(partial(subject.keys.signer, agency.code, now))
-            except GatewayError:
-                yield source.say("certificate.own"), agency.code.upper(), None, None
-                continue
-            ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
-            yield line("own", agency.code.upper(), ends)
+    own = {agency.code for agency in await subject.store.hosted() if agency.left_at is None}
+    bindings = [(b.code, bound_until(b)) for b in await closed_registry(subject).in_force(now)]
     trusted = await certificates.trust_now(subject.settings.trust.folder, subject.store, now)
-    for certificate in trusted.certificates:
-        yield line("trusted", certificate.subject, certificate.ends_at)
-    for binding in await closed_registry(subject).in_force(now):
-        if (ends := bound_until(binding)) - now <= _PARTNERS_SOON:
-            yield line("partner", binding.code.upper(), ends)
+    rows = [("own", code, ends) for code, ends in bindings if code in own]
+    rows += [("trusted", certificate.subject, certificate.ends_at) for certificate in trusted.certificates]
+    rows += [("partner", c, ends) for c, ends in bindings if c not in own and ends - now <= _PARTNERS_SOON]
+    for kind, name, ends in rows:
+        yield source.say(f"certificate.{kind}"), name, ends, (ends - now).days
+    for code in sorted(own - {code for code, _ in bindings}):
+        yield source.say("certificate.own"), code, None, None
 
 
 async def _controls(source: DossierSource) -> Rows:
     file = source.subject.settings.node.controls
     if file is None:
-        for n, (key, evidence) in enumerate(_HEADINGS.items(), start=1):
+        for n, heading in enumerate(_HEADINGS.split(), start=1):
+            key, _, evidence = heading.partition(":")
             yield n, source.say(f"heading.{key}"), "", "", "", evidence, _evidence(source, evidence)
         return
     for row in await source.subject.pool.run(partial(read_controls, file)):
@@ -380,13 +315,14 @@ def read_controls(file: Path) -> list[tuple[str, ...]]:
     """Read a table of controls: CSV in UTF-8 whose first line names the columns. Misconfigured for another file."""
     try:
         text = file.read_bytes()[:_MOST_CONTROLS].decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as cause:
+        separator = ";" if ";" in text.partition("\n")[0] else ","
+        titles, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    except (OSError, ValueError, csv.Error) as cause:
         raise Misconfigured(f"node.controls: {file} cannot be read as CSV in UTF-8") from cause
-    separator = ";" if ";" in text.partition("\n")[0] else ","
-    table = csv.DictReader(text.splitlines(keepends=True), delimiter=separator)
-    if missing := set(_CONTROLS) - {name.strip() for name in table.fieldnames or ()}:
+    if missing := {*_CONTROLS} - {*(names := [title.strip() for title in titles])}:
         raise Misconfigured(f"node.controls: {file} lacks the columns {', '.join(sorted(missing))}")
-    return [tuple((row[name] or "").strip() for name in _CONTROLS) for row in table]
+    tables = [dict(zip(names, map(str.strip, row), strict=False)) for row in rows if any(row)]
+    return [tuple(table.get(name, "") for name in _CONTROLS) for table in tables]
 
 
 def _evidence(source: DossierSource, names: str) -> str:
@@ -402,7 +338,7 @@ def _evidence(source: DossierSource, names: str) -> str:
 SECTIONS: Mapping[str, tuple[str, Callable[[DossierSource], Rows]]] = {
     "node": ("name:2 value:5", _node),
     "acts": ("act:3 title:6 from:2 to:2 in_force:2 compared:2", _acts),
-    "rules": ("rule:1.6 text:5 bases:4 state:4 does:2 tests:3.4 results:5 last:2.4", _rules),
+    "rules": ("rule:2.4 text:5 bases:4 state:4 does:2 tests:3.4 results:5 last:2.4", _rules),
     "instances": ("rule:2 at:2.4 event:6 leaf:1.5 id:4", _instances),
     "checks": ("check:2 level:1.5 says:8", _checks),
     "backups": ("name:4 at:2 days:1.5 result:5", _backups),

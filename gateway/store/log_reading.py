@@ -431,36 +431,19 @@ async def search_log(
     return hits[::-1] if newest else hits
 
 
-@dataclass(frozen=True, slots=True)
-class LeafOfKind:
-    """Leaf of the sealed log, with what a list shows of its event."""
-
-    kind: str
-    at: datetime
-    id: str
-    index: int
-
-
-async def newest_of_kinds(
-    store: SqlStore, kinds: Collection[str], limit: int
-) -> Mapping[str, Sequence[LeafOfKind]]:
-    """Return the last `limit` leaves of each kind below the newest seal, newest first, among the last million leaves."""
-    seal = await seal_newest(store)
+async def newest_of_kinds(store: SqlStore, kinds: Collection[str], limit: int) -> Sequence[Hit]:
+    """Return the last `limit` events of each kind, newest first, whose leaf is below the newest seal and among the last
+    million leaves."""
+    seal, kind = await seal_newest(store), col(EventRow.kind)
     sealed = seal.signed.seal.tree_size if seal is not None else 0
-    kind = col(EventRow.kind)
     place = func.row_number().over(partition_by=kind, order_by=_INDEX.desc()).label("place")
-    leaves = (
-        select(kind, col(EventRow.at), col(EventRow.id), _INDEX, place)
-        .join(LogLeafRow, col(LogLeafRow.position) == col(EventRow.position))
-        .where(kind.in_(kinds), sealed > _INDEX, max(sealed - MOST_LEAVES, 0) <= _INDEX)
-        .subquery()
-    )
-    query = select(leaves).where(leaves.c.place <= limit).order_by(leaves.c.leaf_index.desc())
-    leaves_by_kind: dict[str, list[LeafOfKind]] = {}
+    joined = col(LogLeafRow.position) == col(EventRow.position)
+    within = (kind.in_(kinds), sealed > _INDEX, max(sealed - MOST_LEAVES, 0) <= _INDEX)
+    ranked = select(_INDEX, place).join(EventRow, joined).where(*within).subquery()
+    query = select(EventRow, _INDEX).join(LogLeafRow, joined).join(ranked, ranked.c.leaf_index == _INDEX)
     async with store.reading() as tx:
-        for row in await tx.tuples(query):
-            leaves_by_kind.setdefault(row[0], []).append(LeafOfKind(*row[:4]))
-    return leaves_by_kind
+        rows = await tx.tuples(query.where(ranked.c.place <= limit).order_by(_INDEX.desc()))
+    return [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
 
 
 def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:

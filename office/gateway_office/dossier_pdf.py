@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import IO
 
-from gateway.ops.dossier import Dossier, DossierSection
+from gateway.domain.dossier import Dossier
 from gateway.ops.dossier_docx import DOTS
 from gateway.words import labels
 from gateway_office.pdf_sheets import Align, PdfSheets, SheetColumn
@@ -21,22 +21,17 @@ def write_pdf(dossier: Dossier, out: IO[bytes]) -> None:
     sheets.line(say("dossier.intro", node=dossier.node, at=dossier.made_at))
     for n, section in enumerate(dossier.sections, start=1):
         sheets.space(6)
+        sheets.keep(40)
         sheets.line(f"{n}. {section.title}", size=13, bold=True)
         sheets.line(section.note, size=10)
         sheets.space(1)
-        if section.fault:
-            sheets.line(say("dossier.unread", code=section.fault))
-        elif section.rows:
-            _write_table(sheets, section)
-        else:
-            sheets.line(say("dossier.empty"))
+        if not section.rows:
+            sheets.line(say("dossier.unread" if section.fault else "dossier.empty", code=section.fault))
+            continue
+        titles = zip(section.columns.values(), section.shares, strict=True)
+        sheets.table([SheetColumn(title=title, share=share) for title, share in titles])
+        blank = DOTS if section.is_filled_by_hand else ""
+        for row in section.rows:
+            sheets.row([cell or blank for cell in row])
+        sheets.end_table()
     sheets.close()
-
-
-def _write_table(sheets: PdfSheets, section: DossierSection) -> None:
-    titles = zip(section.columns.values(), section.shares, strict=True)
-    sheets.table([SheetColumn(title=title, share=share) for title, share in titles])
-    blank = DOTS if section.is_filled_by_hand else ""
-    for row in section.rows:
-        sheets.row([cell or blank for cell in row])
-    sheets.end_table()

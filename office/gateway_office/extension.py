@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.api.admission import Entry
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
-    from gateway.ops.dossier import Dossier
+    from gateway.domain.dossier import Dossier
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 

@@ -37,14 +37,14 @@ def test_a_node_that_stands_still_and_a_running_one_give_the_same_account(termin
 
 def test_the_form_follows_the_name_or_the_option_and_nothing_is_overwritten(terminal: Terminal) -> None:
     set_up(terminal)
-    written = terminal.type("rules", "dossier", "--to", ".", "--quick", "--lang", "en", "-o", "json").json
+    record = terminal.type("rules", "dossier", "--to", ".", "--quick", "--lang", "en", "-o", "json").json
 
-    file = Path(written["path"])
+    file = Path(record["path"])
     assert file.suffix == ".docx"
     words = "".join(read_docx(file))
     assert "Dossier of the system's security level" in words
-    again = terminal.type("rules", "dossier", "--to", file, "--quick")
-    assert (again.code, "never overwrites" in again.err) == (4, True)
+    second = terminal.type("rules", "dossier", "--to", file, "--quick")
+    assert (second.code, "never overwrites" in second.err) == (4, True)
     assert terminal.type("rules", "dossier", "--to", "d.txt", "--format", "json", "--quick").code == 0
     quick = {row["name"]: row["value"] for row in sections(Path("d.txt"))["log"]}
     assert quick["Kết quả kiểm tra"] == ""
@@ -66,10 +66,10 @@ def test_a_table_of_controls_that_cannot_be_read_stops_the_command(terminal: Ter
 
 
 def test_a_day_to_come_names_what_will_lack(terminal: Terminal) -> None:
-    before = terminal.type("rules", "check", "--on", "2026-12-31").out
+    day_earlier = terminal.type("rules", "check", "--on", "2026-12-31").out
     from_then = terminal.type("rules", "check", "--on", "2027-01-01").out
 
-    assert "security-dossier" not in before
+    assert "security-dossier" not in day_earlier
     assert "security-dossier: có một phần (áp dụng từ 01/01/2027)" in from_then
     record = terminal.type("rules", "check", "--on", "2027-01-01", "-o", "json").json
     assert [f["since"] for f in record["findings"] if f["subject"] == "security-dossier"] == ["2027-01-01"]

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.dossier import DossierSection
 from gateway.domain.loss_audit import Difference
 from gateway.ops import checks
 from gateway.ops.dossier import (
     INSTANCES,
     SECTIONS,
-    DossierSection,
     DossierSource,
     LogExamination,
     make_dossier,
@@ -92,10 +92,11 @@ async def test_instances_are_the_last_ten_leaves_below_a_seal_and_other_rules_ha
     assert [row[4] for row in of_r5] == [e.id for e in reversed(accepted[:-1])][:INSTANCES]
     last = rows_by(rules, "rule")
     for rule in legal.read().rules.values():
-        shown = [row for row in section.rows if row[0] == rule.id]
-        assert bool(last[rule.id]["last"]) == bool(shown)
-        assert not shown or rule.events
+        instances = [row for row in section.rows if row[0] == rule.id]
+        assert bool(last[rule.id]["last"]) == bool(instances)
+        assert not instances or rule.events
     assert "(#" in last["R5"]["last"]
+    assert (last["R103"]["does"], last["R16"]["does"], bool(last["R5"]["does"])) == ("", "", True)
 
 
 async def test_a_log_without_a_seal_and_a_node_without_notes_leave_their_fields_empty(town: Town) -> None:
@@ -187,7 +188,7 @@ async def test_controls_have_evidence_of_this_node_or_an_empty_field(town: Town,
     imported = (await make_dossier(section_keys(file), ["backups", "controls"])).sections[-1]
     assert cells(imported, "requirement") == ["Quét tệp", "Khóa cửa", "Không rõ"]
     with_evidence, *without = cells(imported, "on_node")
-    assert with_evidence.startswith("cần xem: Chưa đặt máy quét")
+    assert with_evidence.startswith("scanner – cần xem: Chưa đặt máy quét")
     assert with_evidence.endswith("Mục 1: Sao lưu và diễn tập khôi phục")
     assert without == ["", ""]
 
