@@ -32,7 +32,7 @@ _FONT = (
     '<w:rFonts w:ascii="Times New Roman" w:hAnsi="Times New Roman" w:cs="Times New Roman"/><w:sz w:val="17"/>'
 )
 _SHEET = (
-    '<w:sectPr><w:footerReference w:type="default" r:id="r2"/>'
+    '<w:p/><w:sectPr><w:footerReference w:type="default" r:id="r2"/>'
     f'<w:pgSz w:w="{_LONG}" w:h="{_SHORT}" w:orient="landscape"/>'
     f'<w:pgMar w:top="{_MARGIN}" w:right="{_MARGIN}" w:bottom="{_MARGIN}" w:left="{_MARGIN}" w:header="400"'
     ' w:footer="400" w:gutter="0"/></w:sectPr>'

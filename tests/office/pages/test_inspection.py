@@ -17,7 +17,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.guest import at_work, calling
 from tests.office.pages.site import Site
-from tests.office.pages.visiting import Enter
+from tests.office.pages.visiting import Enter, scope_of
 
 
 @pytest.mark.told
@@ -53,7 +53,7 @@ async def test_an_inspector_reads_rules_and_log_by_keyboard_and_no_document(
     await page.goto("/thanh-tra/quy-tac/R8")
     await expect(page.get_by_text("Danh mục không gắn quy tắc này với loại sự kiện nào.")).to_be_visible()
 
-    async with site.node.store.read(await site.town.scope("province")) as work:
+    async with site.node.store.read(await scope_of(site, "province")) as work:
         sent = (await work.outgoing.page(limit=50)).items
     assert len(sent) > 5
     for document in sent:
