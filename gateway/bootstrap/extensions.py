@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from gateway.errors import Misconfigured
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.api.deps import ApiDeps
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
+    from gateway.domain.dossier import Dossier
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
@@ -50,6 +51,8 @@ class Extension:
     adds_paths: Callable[[web.Application, OpenNode, ApiDeps], None] | None = None
     """Calls of another interface for programs (`compat.vxp`)."""
     adds_pages: Callable[[web.Application, OpenNode, HealthProbe, Entry], None] | None = None
+    writes_dossier: Callable[[Dossier, IO[bytes]], None] | None = None
+    """Writer of the node's dossier as PDF."""
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Modules that add verbs to a noun of the exchange, each by its `register`."""
@@ -69,6 +72,11 @@ def nouns() -> Mapping[str, Noun]:
 
 def verbs(noun: str) -> Sequence[str]:
     return [module for s in _load_installed() for module in s.verbs.get(noun, ())]
+
+
+def dossier_writer() -> Callable[[Dossier, IO[bytes]], None] | None:
+    """Return what writes the dossier as PDF; None where nothing that can is installed."""
+    return next((s.writes_dossier for s in _load_installed() if s.writes_dossier is not None), None)
 
 
 def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:

@@ -1,33 +1,49 @@
 """`gateway rules`: the rules of the product and the acts that they rest on. In: a rule's number, or a day. Out: the list,
-one rule with its articles and what the node does, or what is wrong with the table on that day; exit 1 for a fault. Only the
-timers of an agency need a node."""
+one rule with its articles and what the node does, or what is wrong with the table on that day; exit 1 for a fault; the
+dossier of the node as a file. Only the dossier and the timers of an agency need a node."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import date, datetime
+from enum import StrEnum
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway import time_source
-from gateway.bootstrap import guards
+from gateway.bootstrap import extensions, guards
 from gateway.cli import output
 from gateway.cli.command import Invocation, argument, noun, option
-from gateway.cli.node import CommandContext
+from gateway.cli.node import CommandContext, must_exist
 from gateway.document_view import timer_texts
 from gateway.domain.wall_clock import day_text
-from gateway.errors import NotFound
+from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
+    from gateway.domain.dossier import Dossier
     from gateway.policy.legal_state import LegalFinding
     from gateway.words.legal import Act, Rule
 
 _COLUMNS = output.columns("id state:act.state does:act.does detail=text gap=lacks bases", bold="id")
 _READ = (".py", ".po", ".html", ".csv")
 _DATA = "gateway/words/legal.toml"
+
+
+class DossierFormat(StrEnum):
+    """Form of the dossier's file."""
+
+    DOCX = "docx"
+    PDF = "pdf"
+    JSON = "json"
+
+
 On = Annotated[datetime | None, option("Day to judge; default: today.", "--on", formats=["%Y-%m-%d"])]
 
 _TIMER_COLUMNS = output.columns("rule name length counting applies setting", bold="rule")
@@ -85,7 +101,7 @@ def check(
         "on": day,
         "rules": len(bases.rules),
         "acts": len(bases.acts),
-        "findings": [output.fields(f, "fault subject place instead note=is_note") for f in findings],
+        "findings": [output.fields(f, "fault subject place instead since note=is_note") for f in findings],
     }
     output.answer(call, record, _finding_lines(call, findings, day, len(bases.rules)))
     if any(strict or not finding.is_note for finding in findings):
@@ -107,6 +123,58 @@ async def timers(call: Invocation, context: CommandContext) -> None:
     output.rows(call, rows, _TIMER_COLUMNS)
 
 
+@verb("--to ho-so.docx", "--to /srv/gateway --format pdf", "--to dossier.json --lang en --quick", local=True)
+async def dossier(
+    call: Invocation,
+    to: Annotated[Path, option("File to write, or its folder; it must not exist.")],
+    format_: Annotated[
+        DossierFormat | None, option("Form of the file; default: as its name ends, or docx.", "--format")
+    ] = None,
+    quick: Annotated[bool, option("Leave out the examination of the whole log.", "--quick")] = False,
+) -> None:
+    """Write the dossier of the system's security level: what the node can show of itself, and fields for the rest."""
+    from gateway.atomic_files import new_file
+    from gateway.clock import SystemClock
+    from gateway.ops.dossier import examine_source, make_dossier, read_controls
+    from gateway.ops.subject import Subject
+    from gateway.pool import ThreadPool
+
+    settings = call.settings()
+    must_exist(settings)
+    if settings.node.controls is not None:
+        read_controls(settings.node.controls)
+    kind = format_ or next((f for f in DossierFormat if to.suffix == f".{f}"), DossierFormat.DOCX)
+    if to.is_dir():
+        to /= f"ho-so-{settings.node.name}-{output.today(time_source.utc_now())}.{kind}"
+    if to.exists():
+        raise Clash(f"{to} exists; a dossier never overwrites anything, name another file")
+    write, tell = _dossier_writer(kind), partial(call.say, "dossier.progress")
+    with closing(ThreadPool(2)) as pool:
+        subject = Subject(settings=settings, clock=SystemClock(), pool=pool)
+        try:
+            source = await examine_source(subject, call.lang.value, tell, with_log=not quick)
+            content = await make_dossier(source, tell=tell)
+            with new_file(to.absolute(), 0o600, alone=True) as file:
+                await pool.run(partial(write, content, file))
+        finally:
+            await subject.close()
+    facts: dict[str, object] = {"path": to, "format": kind, "size": to.stat().st_size}
+    facts["rows"] = sum(len(section.rows) for section in content.sections)
+    facts["unread"] = [section.key for section in content.sections if section.fault]
+    output.record(call, facts, id_key="path")
+
+
+def _dossier_writer(kind: DossierFormat) -> Callable[[Dossier, IO[bytes]], object]:
+    from gateway.ops.dossier_docx import write_docx
+
+    if kind is DossierFormat.JSON:
+        return lambda dossier, file: file.write(json.dumps(dossier.to_json(), ensure_ascii=False).encode())
+    write = write_docx if kind is DossierFormat.DOCX else extensions.dossier_writer()
+    if write is None:
+        raise Misconfigured("a PDF needs the package lienthong-gateway-office", hint="choose --format docx")
+    return write
+
+
 def program_texts() -> Mapping[str, str]:
     """Read the texts of the installed program by their path, without the table itself."""
     return dict(_texts_in(files("gateway"), "gateway"))
@@ -125,7 +193,7 @@ def _rule_record(rule: Rule) -> dict[str, Any]:
     names = "act=act.number place text compared=is_compared"
     return output.fields(
         rule,
-        "id text state lacks does own=is_own bases codes evidence tests in_force_from in_force_to=ended",
+        "id text state lacks does own=is_own bases codes events checks evidence tests in_force_from in_force_to=ended",
         text=dict(rule.texts),
         lacks=dict(rule.lacks),
         bases=[output.fields(basis, names, text=basis.text()) for basis in rule.bases],
@@ -170,6 +238,8 @@ def _finding_lines(call: Invocation, findings: list[LegalFinding], day: date, co
     for finding in findings:
         mark = "!" if finding.is_note else "✗"
         instead = call.word("act.instead", acts=finding.instead) if finding.instead else ""
+        if finding.since is not None:
+            instead = f" ({call.word('act.since', day=day_text(finding.since))})"
         is_state = finding.fault == "not-kept"
         place = call.word(f"act.state.{finding.place}") if is_state else finding.place
         text = call.word(f"act.fault.{finding.fault}", subject=finding.subject, place=place, instead=instead)

@@ -31,12 +31,13 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegalFinding:
-    """One finding: its subject (a rule or an act), where it stands, and what to use in its place."""
+    """One finding: its subject (a rule or an act), where it stands, what to use in its place; a rule's own first day."""
 
     fault: Fault
     subject: str
     place: str = ""
     instead: str = ""
+    since: date | None = None
 
     @property
     def is_note(self) -> bool:
@@ -132,4 +133,4 @@ def _not_kept(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
     """Name the rules in force on that day that are absent or work in part."""
     for rule in bases.rules.values():
         if rule.state in ("partly", "absent") and is_in_force(rule, on):
-            yield LegalFinding(fault=Fault.NOT_KEPT, subject=rule.id, place=rule.state)
+            yield LegalFinding(fault=Fault.NOT_KEPT, subject=rule.id, place=rule.state, since=rule.begins)

@@ -97,6 +97,7 @@ class Node:
     data_dir: Path = Path("data")
     office: Annotated[str, OneOf(("on", "off"))] = "on"
     trial: Annotated[str, OneOf(("off", "on"))] = "off"
+    controls: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

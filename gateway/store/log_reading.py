@@ -44,6 +44,8 @@ from gateway.store.transaction import Transaction
 
 _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(EventRow.node_seq)
 _MOST_NODES = 10_000
+# A list of instances looks no further back, so that it takes seconds in a log of any size.
+MOST_LEAVES = 1_000_000
 _STORED = (
     select(
         col(LogLeafRow.leaf_index),
@@ -427,6 +429,21 @@ async def search_log(
         )
     hits = [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
     return hits[::-1] if newest else hits
+
+
+async def newest_of_kinds(store: SqlStore, kinds: Collection[str], limit: int) -> Sequence[Hit]:
+    """Return the last `limit` events of each kind, newest first, whose leaf is below the newest seal and among the last
+    million leaves."""
+    seal, kind = await seal_newest(store), col(EventRow.kind)
+    sealed = seal.signed.seal.tree_size if seal is not None else 0
+    place = func.row_number().over(partition_by=kind, order_by=_INDEX.desc()).label("place")
+    joined = col(LogLeafRow.position) == col(EventRow.position)
+    within = (kind.in_(kinds), sealed > _INDEX, max(sealed - MOST_LEAVES, 0) <= _INDEX)
+    ranked = select(_INDEX, place).join(EventRow, joined).where(*within).subquery()
+    query = select(EventRow, _INDEX).join(LogLeafRow, joined).join(ranked, ranked.c.leaf_index == _INDEX)
+    async with store.reading() as tx:
+        rows = await tx.tuples(query.where(ranked.c.place <= limit).order_by(_INDEX.desc()))
+    return [Hit(position=row.position, event=to_logged(row), leaf=row.leaf_index) for row in rows]
 
 
 def _among(search: EventFilter, also_about: Sequence[str]) -> list[ColumnElement[bool]]:

@@ -226,6 +226,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
             "category change delivery field file_role kind lane numbering pdf reply role "
             "secrecy signed_at type urgency"
         ),
+        "dossier": "dossier",
         "errors": "code error finding reason verdict",
         "evidence": "evidence proof",
         "explain": "explain",

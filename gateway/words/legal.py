@@ -86,14 +86,17 @@ class Basis:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule, policy or form. `codes` are the reasons with which the node tells it: reasons of a check or a refusal, keys
-    of timers, codes of errors. `tests` prove what works, `lacks` says what does not. `is_own` marks a figure or way of
-    working that no act prescribes."""
+    of timers, codes of errors. `tests` prove what works, `lacks` says what does not. `events` are the kinds of events that
+    are instances of it, `checks` those of the doctor that examine it on a node. `is_own` marks a figure or way of working
+    that no act prescribes."""
 
     id: str
     texts: Mapping[str, str]
     bases: Sequence[Basis]
     does: str
     codes: Sequence[str] = ()
+    events: Sequence[str] = ()
+    checks: Sequence[str] = ()
     state: str = "works"
     tests: Sequence[str] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
@@ -234,6 +237,8 @@ def _read_rule(key: str, row: Mapping[str, Any], acts: Mapping[str, Act]) -> Rul
         bases=tuple(_read_basis(key, text, acts) for text in row["bases"]),
         does=row["does"],
         codes=tuple(row.get("codes", ())),
+        events=tuple(row.get("events", ())),
+        checks=tuple(row.get("checks", ())),
         state=state,
         tests=tuple(row.get("tests", ())),
         lacks=MappingProxyType({lang: row.get(f"lacks_{lang}", "") for lang in ("vi", "en")}),

@@ -10,6 +10,7 @@ SUBJECTS = {
     "compose": "compose",
     "desk": "bell tour",
     "help": "help",
+    "inspection": "inspection",
     "leaf": "leaf",
     "lists": "listing tab tile pane",
     "recalls": "recall_ask recalls",

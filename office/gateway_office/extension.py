@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from gateway.bootstrap.extensions import Extension, Noun
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.api.admission import Entry
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
+    from gateway.domain.dossier import Dossier
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
@@ -36,6 +37,12 @@ def _calls(node: OpenNode) -> Sequence[Route]:
     from gateway_office.bootstrap.office import Office
 
     return calls.routes(node) if isinstance(node, Office) else ()
+
+
+def _write_dossier(dossier: Dossier, out: IO[bytes]) -> None:
+    from gateway_office.dossier_pdf import write_pdf
+
+    write_pdf(dossier, out)
 
 
 def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
@@ -70,6 +77,7 @@ OFFICE = Extension(
     opens=_open,
     adds_calls=_calls,
     adds_pages=_add_pages,
+    writes_dossier=_write_dossier,
     nouns={
         "book": Noun(
             sentence="The register books: lines, gaps, files; mail entered by hand.",

@@ -153,6 +153,10 @@ class PdfSheets:
     def space(self, millimetres: float) -> None:
         self._y -= millimetres * _MM
 
+    def keep(self, millimetres: float) -> None:
+        """Begin the next sheet where so much does not fit on this one, so that a heading stands above its table."""
+        self._need(millimetres * _MM)
+
     def sheet(self, *, numbered: bool = True) -> None:
         """Begin a new sheet; `numbered` is about the one that ends."""
         self._numbered = numbered

@@ -26,7 +26,7 @@ SCOPES = frozenset(ApiScope)
 ROLES_WITH_LINKS = frozenset(
     {
         *(PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER),
-        *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR),
+        *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR, PostRole.INSPECTOR),
     }
 )
 HOT, LETTER = "hot-folder", "van-ban-thu"

@@ -75,7 +75,7 @@ _ADMINS = frozenset({PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.CODES})
 _SECOND_FACTOR = {
     "nobody": frozenset[PostRole](),
     "admins": _ADMINS,
-    "clerks": _ADMINS | {PostRole.CLERK, PostRole.HEAD, PostRole.AUDITOR},
+    "clerks": _ADMINS | {PostRole.CLERK, PostRole.HEAD, PostRole.AUDITOR, PostRole.INSPECTOR},
 }
 # Certificates change by the hour at most, and every clerk's list reads them.
 _FRESH = timedelta(minutes=10)

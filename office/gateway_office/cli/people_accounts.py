@@ -39,7 +39,9 @@ ChangeId = Annotated[str, typer.Argument(help="Id of the change, from: gateway p
 Unit = Annotated[str, typer.Option("--unit", help="The department of a unit head or officer.")]
 Role = Annotated[
     str,
-    typer.Argument(help="clerk, head, unit-head, officer, viewer, agency-admin; operator, codes, auditor."),
+    typer.Argument(
+        help="clerk, head, unit-head, officer, viewer, agency-admin; operator, codes, auditor, inspector."
+    ),
 ]
 _LINE_VALUES: dict[str, Callable[[str], Any]] = {"decided_on": date.fromisoformat, "change": AccountChange}
 

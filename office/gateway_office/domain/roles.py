@@ -40,6 +40,7 @@ class Right(StrEnum):
     FREEZE = "freeze"
     SEALED_HOLD = "sealed-hold"
     DESTROY = "destroy"
+    INSPECT = "inspect"
 
 
 class Manner(StrEnum):
@@ -87,7 +88,7 @@ NODE = ""  # the agency of a post that holds for the whole node
 
 
 class PostRole(StrEnum):
-    """The columns of the one table of roles, and its two narrowed forms."""
+    """The columns of the one table of roles, and its three narrowed forms."""
 
     CLERK = "clerk"
     HEAD = "head"
@@ -99,6 +100,7 @@ class PostRole(StrEnum):
     SYSTEM = "system"
     VIEWER = "viewer"
     CODES = "codes"
+    INSPECTOR = "inspector"
 
     @property
     def is_of_node(self) -> bool:
@@ -106,7 +108,7 @@ class PostRole(StrEnum):
         return self in _OF_NODE
 
 
-_OF_NODE = frozenset({PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES})
+_OF_NODE = frozenset({PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES, PostRole.INSPECTOR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ _COLUMNS = (
     PostRole.SYSTEM,
 )
 _SIGNS = MappingProxyType({"-": _M.NO, "+": _M.YES, "o": _M.OWN, **{str(m): m for m in Manner}})
-# The rows of rules.md 13 in order; the columns in the order of `_COLUMNS`.
+# The rows of rules.md 13 in order, and one for inspection; the columns in the order of `_COLUMNS`.
 _ROWS = MappingProxyType(
     {
         Right.DRAFT: "+ + + o - - - +",
@@ -58,13 +58,15 @@ _ROWS = MappingProxyType(
         Right.FREEZE: "+ + + + + + + declared",
         Right.SEALED_HOLD: "- recorded - - - execute order-metadata -",
         Right.DESTROY: "propose + - - - execute-two witness -",
+        Right.INSPECT: "- - - - - + + -",
     }
 )
-# Two narrowed forms of a column, not further roles.
+# Three narrowed forms of a column, not further roles.
 _NARROWED = MappingProxyType(
     {
         PostRole.VIEWER: (PostRole.HEAD, frozenset({Right.SEE_CONTENT, Right.REPORTS})),
         PostRole.CODES: (PostRole.OPERATOR, frozenset({Right.OWN_ENTRY, Right.CODES})),
+        PostRole.INSPECTOR: (PostRole.AUDITOR, frozenset({Right.INSPECT})),
     }
 )
 # Of two posts the one with the wider manner counts.

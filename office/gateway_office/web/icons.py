@@ -86,6 +86,7 @@ MENU: Mapping[str, str] = {
     "agencies": "building-office-2",
     "operations": "server-stack",
     "audit": "list-bullet",
+    "inspection": "shield-check",
     "administration": "cog-6-tooth",
     "help": "question-mark-circle",
 }

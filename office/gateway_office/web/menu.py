@@ -27,6 +27,7 @@ _SEES_OR_OWN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN))
 _SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
+INSPECTS = (Needs(right=Right.INSPECT),)
 ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
 REPORT_READERS = (
     Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN, Manner.TOTALS, Manner.ACCOUNTS)),
@@ -40,6 +41,7 @@ MENU = (
     MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_OR_OWN),
     MenuEntry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
     MenuEntry(key="reports", path="/bao-cao", needs=REPORT_READERS, beyond=REPORT_READERS),
+    MenuEntry(key="inspection", path="/thanh-tra", needs=INSPECTS, of_agency=False),
     MenuEntry(key="agencies", path="/co-quan", letter="a", of_agency=False),
     MenuEntry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),
     MenuEntry(key="audit", path="/nhat-ky", letter="", needs=AUDITS, of_agency=False),

@@ -51,7 +51,7 @@ DUE = {
     *(f"registry trust {name}" for name in ("lists", "rows", "propose-list")),
     *("agency profile show", "agency profile set", "agency profile emblem"),
     *("numbers list", "numbers next", "numbers reserve", "numbers release", "numbers void"),
-    *(f"rules {name}" for name in ("list", "show", "check", "timers")),
+    *(f"rules {name}" for name in ("list", "show", "check", "timers", "dossier")),
     *(f"keys {name}" for name in ("list", "new", "csr", "password", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),

@@ -12,8 +12,10 @@ from typing import get_args
 import pytest
 
 from gateway.cli.rules import program_texts
+from gateway.domain.event import EventKind
 from gateway.domain.timer_table import Timer
 from gateway.incoming.act import RefusalReason
+from gateway.ops.checks import CHECKS
 from gateway.policy.legal_state import find_rules, judge
 from gateway.policy.verdict import ReasonCode
 from gateway.words import labels, legal
@@ -54,12 +56,14 @@ def test_on_the_day_of_the_release_no_rule_lacks_its_entry_and_no_text_cites_an_
 
 
 def test_every_entry_names_evidence_that_exists_and_codes_that_the_program_has(cases: Cases) -> None:
-    known_codes = code_table()
+    known_codes, check_names = code_table(), {check.name for check in CHECKS}
     for rule in legal.read().rules.values():
         with cases.case(rule.id):
             assert rule.evidence or rule.state in ("absent", "outside")
             assert [path for path in rule.evidence if not (ROOT / path).exists()] == []
             assert [code for code in rule.codes if code not in known_codes] == []
+            assert [kind for kind in rule.events if kind not in {*EventKind}] == []
+            assert [name for name in rule.checks if name not in check_names] == []
 
 
 def code_table() -> set[str]:

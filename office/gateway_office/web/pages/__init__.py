@@ -12,6 +12,7 @@ from gateway_office.web.pages import (
     dashboard,
     entry,
     incoming,
+    inspection,
     issued,
     journal,
     list_bulk,
@@ -59,4 +60,5 @@ ROUTES: tuple[PageRoute, ...] = (
     *agencies.ROUTES,
     *operations.ROUTES,
     *journal.ROUTES,
+    *inspection.ROUTES,
 )

@@ -45,6 +45,7 @@ FILES = frozenset(
             "emblem",
         ),
         *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
+        "inspection_file",
         *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
         *("incoming_proof", "incoming_slip"),
     }
@@ -124,6 +125,7 @@ VISITORS = (
     (PostRole.OPERATOR, ""),
     (PostRole.AUDITOR, ""),
     (PostRole.CODES, ""),
+    (PostRole.INSPECTOR, ""),
 )
 _VIETNAMESE = set(texts("vi"))
 ENGLISH = {en for en in texts("en") if en not in _VIETNAMESE and "{" not in en and re.search("[a-z]{4}", en)}

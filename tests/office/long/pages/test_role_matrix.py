@@ -34,6 +34,7 @@ ROLES: Mapping[str, PostRole] = {
     "O": PostRole.OFFICER,
     "K": PostRole.AUDITOR,
     "D": PostRole.CODES,
+    "I": PostRole.INSPECTOR,
     "X": PostRole.VIEWER,
     # They come last: what they do to the clerk's account ends it.
     "A": PostRole.AGENCY_ADMIN,

@@ -19,11 +19,12 @@ PAGE = ROOT / "docs" / "accounts.md"
 NOW = START
 DAY = timedelta(days=1)
 SIGNS = {"+": Manner.YES, "-": Manner.NO, "o": Manner.OWN}
-OF_NODE = {PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES}
-# What the two narrowed forms keep of the column that they are cut from.
+OF_NODE = {PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES, PostRole.INSPECTOR}
+# What the narrowed forms keep of the column that they are cut from.
 LIMITED = {
     PostRole.VIEWER: (PostRole.HEAD, {Right.SEE_CONTENT, Right.REPORTS}),
     PostRole.CODES: (PostRole.OPERATOR, {Right.OWN_ENTRY, Right.CODES}),
+    PostRole.INSPECTOR: (PostRole.AUDITOR, {Right.INSPECT}),
 }
 
 
