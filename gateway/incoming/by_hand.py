@@ -395,7 +395,7 @@ async def scanned(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReading:
-    """What a machine reads on a letter: suggestions for the clerk, and the stamps of secrecy that it seems to bear."""
+    """Suggestions for the clerk that a machine read on a letter, and the stamps of secrecy that it seems to bear."""
 
     fields: PdfFields
     stamps: tuple[str, ...]

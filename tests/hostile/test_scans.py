@@ -53,7 +53,7 @@ def picture_page(wide: int, high: int, content: bytes, more: str = "", box: str 
 
 
 def specks() -> bytes:
-    """Draw a page that is nothing but small spots, each of which might be a letter."""
+    """Draw a page of small spots, any of them perhaps a letter."""
     hand = random.Random(1)
     picture = Image.new("L", (1654, 2339), 255)
     picture.putdata([0 if hand.random() < 0.3 else 255 for _ in range(1654 * 2339)])

@@ -1,5 +1,5 @@
 """Scans of papers that a test draws: a page as a picture of so many dots, skewed, with noise of the glass, a red seal over
-the signer, or a number written by hand. In: a PDF with text. Out: a JPEG, or a PDF that is nothing but that picture."""
+the signer, or a number handwriting by hand. In: a PDF with text. Out: a JPEG, or a PDF that is nothing but that picture."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def scan(
     skew: float = 0.0,
     noise: int = 0,
     seals: tuple[tuple[float, float], ...] = (),
-    written: tuple[str, float, float] | None = None,
+    handwriting: tuple[str, float, float] | None = None,
     seed: int = 1,
 ) -> Image.Image:
-    """Return a page as a scanner with so many dots per inch sees it. `seals` are the middles of red seals and `written`
+    """Return a page as a scanner with so many dots per inch sees it. `seals` are the middles of red seals and `handwriting`
     digits of a pen with the place of the first, both in points from the top left corner."""
     document = pypdfium2.PdfDocument(pdf)
     picture: Image.Image = document[page - 1].render(scale=dots / 72).to_pil().convert("RGB")
     document.close()
     for across, down in seals:
         picture = ImageChops.multiply(picture, _sealed(picture.size, across, down, dots / 72))
-    if written is not None:
-        _write(ImageDraw.Draw(picture), written, dots / 72, random.Random(seed))
+    if handwriting is not None:
+        _write(ImageDraw.Draw(picture), handwriting, dots / 72, random.Random(seed))
     if skew:
         picture = picture.rotate(skew, resample=Image.Resampling.BICUBIC, fillcolor="white")
     if noise:
@@ -90,14 +90,14 @@ def _sealed(size: tuple[int, int], across: float, down: float, scale: float) -> 
 
 
 def _write(
-    pen: ImageDraw.ImageDraw, written: tuple[str, float, float], scale: float, hand: random.Random
+    pen: ImageDraw.ImageDraw, handwriting: tuple[str, float, float], scale: float, hand: random.Random
 ) -> None:
-    digits, across, down = written
+    digits, across, down = handwriting
     for n, digit in enumerate(digits):
-        left = across + n * 9.5
+        edge = across + n * 9.5
         points = [
             (
-                (left + (x + hand.uniform(-0.15, 0.15)) * 1.9) * scale,
+                (edge + (x + hand.uniform(-0.15, 0.15)) * 1.9) * scale,
                 (down + (y + hand.uniform(-0.15, 0.15)) * 2.2 - 11) * scale,
             )
             for x, y in _STROKES[digit]

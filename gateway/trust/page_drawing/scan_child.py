@@ -38,6 +38,8 @@ class ScanReading:
 
         self._library: Any = tesserocr  # Any: its types are not checked
         self._tesseract = tesserocr.PyTessBaseAPI(path=folder, lang=LANGUAGE, oem=tesserocr.OEM.LSTM_ONLY)
+        # Behind the fences no file can be opened for its messages; stderr is discarded already.
+        self._tesseract.SetVariable("debug_file", "")
         self.read(Image.new("RGB", (40, 40), "white"), 1, 1.0)  # loads what is loaded at first use
 
     def read(self, drawn: Image.Image, page: int, scale: float) -> tuple[TextRun, ...]:

@@ -47,7 +47,7 @@ class ScanBox(PageBox):
     def __init__(self, folder: Path, limits: DrawingLimits | None = None) -> None:
         super().__init__(folder, limits or LIMITS)
 
-    def rest(self) -> None:
+    def end_idle(self) -> None:
         """End the process once it has read its page; the next page starts a new one."""
         with self._turn:
             self._end()
@@ -58,7 +58,7 @@ class ScanReader:
 
     def __init__(self, box: ScanBox, pool: Pool) -> None:
         self._pages, self._pool = PageDrawer([box], pool), pool
-        self.rest, self.close = box.rest, box.close
+        self.end_idle, self.close = box.end_idle, box.close
 
     async def read(self, path: Path, kind: str, page: int) -> PageLook:
         return await self._pages.draw(path, page_wish(kind, page))
@@ -76,16 +76,16 @@ class ScanReader:
         for page in lacking:
             look = await self.read(path, kind, page)
             if look.fault is None:
-                others = [sheet for sheet in text.sheets if sheet.number != page]
+                sheets = [sheet for sheet in text.sheets if sheet.number != page]
                 sheet = PageSheet(number=page, size=look.sizes[0])
                 text = replace(
                     text,
                     pages=text.pages or look.pages,
-                    sheets=tuple(sorted([*others, sheet], key=lambda s: s.number)),
+                    sheets=tuple(sorted([*sheets, sheet], key=lambda s: s.number)),
                     runs=(*text.runs, *look.runs),
                 )
         if lacking:  # people bring a scan now and then; meanwhile it takes no memory
-            await self._pool.run(self.rest)
+            await self._pool.run(self.end_idle)
         return text
 
 

@@ -102,7 +102,7 @@ class ContentIndexer:
         if not self.is_due(now):
             return StepResult.NOTHING
         if self.scans is not None and not self._is_begun:
-            await self.store.content_queue.fill_anew(_SCANS)
+            await self.store.content_queue.restart_fill(_SCANS)
         self._is_begun = True
         self._is_at_work = await (self._read_some() if self.limits.is_on else self._clear())
         if self._is_at_work:
@@ -110,7 +110,7 @@ class ContentIndexer:
         self._turn.mark_done(now)
         await self.looking.services.pool.run(self.rest)
         if self.scans is not None:
-            await self.looking.services.pool.run(self.scans.rest)
+            await self.looking.services.pool.run(self.scans.end_idle)
         return StepResult.NOTHING
 
     async def _clear(self) -> bool:

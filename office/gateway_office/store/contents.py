@@ -466,7 +466,7 @@ class SqlContentQueue(OwnTransactions):
             await tx.upsert(ContentStateRow(name=_FILL, place=lowest))
         return bool(rows)
 
-    async def fill_anew(self, name: str) -> None:
+    async def restart_fill(self, name: str) -> None:
         """Mark all documents once more, once for each name: more of their files can be read than before."""
         async with self._reading() as tx:
             if await _state(tx, name) is not None:

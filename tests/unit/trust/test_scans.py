@@ -30,6 +30,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "150 dpi, two degrees skewed": {"dots": 150, "skew": -2.0},
     "200 dpi, a dirty glass": {"dots": 200, "noise": 40},
     "150 dpi, sealed": {"dots": 150, "is_sealed": True},
+    "300 dpi, all of it": {"dots": 300, "skew": 1.2, "noise": 30, "is_sealed": True},
 }
 
 
@@ -85,10 +86,12 @@ def test_a_number_written_by_hand_is_never_taken_for_sure(box: ScanBox, cases: C
     lines = page(LETTER)
     at = next(n for n, line in enumerate(lines) if line.words.startswith("Số:"))
     lines[at] = Text(f"Số:            /{LETTER.symbol}", COLUMN, lines[at].down)
-    left = COLUMN - width_of(lines[at].words, 13) / 2 + width_of("Số: ", 13)
+    edge = COLUMN - width_of(lines[at].words, 13) / 2 + width_of("Số: ", 13)
     for seed, digits in enumerate(("118", "205", "47", "936", "1250")):
         with cases.case(digits):
-            picture = scans.scan(paper([lines]), dots=200, written=(digits, left, lines[at].down), seed=seed)
+            picture = scans.scan(
+                paper([lines]), dots=200, handwriting=(digits, edge, lines[at].down), seed=seed
+            )
             number = read_fields(scans.read_alone(box, scans.as_pdf(picture))).number
             assert number.sure is not Sure.SURE
 
@@ -111,10 +114,10 @@ async def test_text_of_its_own_is_left_alone_and_missing_pages_are_added(
     blank = PdfText(pages=2)
 
     both = await reader.complete(path, "pdf", blank)
-    again = await reader.complete(path, "pdf", both)
+    repeated = await reader.complete(path, "pdf", both)
 
     assert {run.page for run in both.runs} == {1, 2} == {sheet.number for sheet in both.sheets}
-    assert again == both
+    assert repeated == both
     assert (await reader.complete(path, "pdf", PdfText(fault="PDF-LIMIT"))).runs == ()
     path.write_bytes(b"%PDF-1.4 broken")
     assert await reader.complete(path, "pdf", blank) == blank
@@ -131,9 +134,7 @@ def test_the_process_has_one_thread_little_memory_and_may_start_nothing(box: Sca
     assert status["NoNewPrivs"] == "1"
     assert f"Max address space         {LIMITS.memory} " in (proc / "limits").read_text()
     assert int(status["VmHWM"].split()[0]) < 200 * 1024
-    assert (
-        int((proc / "stat").read_text().rpartition(")")[2].split()[16]) == 19
-    )  # whoever else works goes first
+    assert int((proc / "stat").read_text().rpartition(")")[2].split()[16]) == 19  # all other work goes first
 
 
 def test_all_that_it_reads_is_marked(box: ScanBox) -> None:
@@ -143,10 +144,10 @@ def test_all_that_it_reads_is_marked(box: ScanBox) -> None:
     assert len([run for run in runs if run.ink is Ink.RECOGNISED]) > 10
 
 
-def test_the_process_ends_when_nobody_needs_it_and_starts_again(box: ScanBox) -> None:
+def test_the_process_ends_when_it_is_idle_and_starts_anew(box: ScanBox) -> None:
     scan = scans.as_pdf(scans.scanned_letter(LETTER, dots=150))
     scans.read_alone(box, scan)
-    box.rest()
+    box.end_idle()
 
     assert box._process is None
     assert scans.read_alone(box, scan).runs

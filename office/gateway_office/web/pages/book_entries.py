@@ -52,8 +52,8 @@ _MOST_DRAINED = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownReading:
-    """What a machine read in a scan, as the form shows it: the form's values with the suggestions, the names of fields that
-    it filled, fields that are typed otherwise with the text of the scan, and stamps of secrecy."""
+    """Reading of a scan by a machine, as the form shows it: its values with the suggestions, the names of fields that were
+    filled, fields that are typed otherwise with the text of the scan, and stamps of secrecy."""
 
     values: Mapping[str, str]
     filled: tuple[str, ...]
@@ -84,19 +84,23 @@ async def enter_form(
 
 async def read_scan(request: PageRequest) -> web.StreamResponse:
     """Fill the empty fields of the form from the scan that is brought with it. Nothing is stored."""
-    typed, attached = await _read_parts(request)
+    form_values, attached = await _read_parts(request)
     reading, problems = None, [("scan", request.say("books.scan.missing"))]
     if attached is not None:
         problems = []
         try:
-            reading = _shown(request, typed, await by_hand.read_scan(request.incoming[0], attached))
+            reading = _show_reading(
+                request, form_values, await by_hand.read_scan(request.incoming[0], attached)
+            )
         except (Refused, ScannerDown) as error:
             problems = request.problems_of(error, _FIELDS)
     await _drain(request.http)
-    return await enter_form(request, reading.values if reading else typed, problems, reading)
+    return await enter_form(request, reading.values if reading else form_values, problems, reading)
 
 
-def _shown(request: PageRequest, typed: Mapping[str, str], scan: by_hand.ScanReading) -> ShownReading:
+def _show_reading(
+    request: PageRequest, form_values: Mapping[str, str], scan: by_hand.ScanReading
+) -> ShownReading:
     read = {
         _READ.get(name, name): field.value for name, field in scan.fields.items() if field.value is not None
     }
@@ -108,12 +112,12 @@ def _shown(request: PageRequest, typed: Mapping[str, str], scan: by_hand.ScanRea
         if name in _SUGGESTED
     }
     return ShownReading(
-        values={**typed, **{name: text for name, text in texts.items() if not typed.get(name)}},
-        filled=tuple(request.say(_SUGGESTED[name]) for name in texts if not typed.get(name)),
+        values={**form_values, **{name: text for name, text in texts.items() if not form_values.get(name)}},
+        filled=tuple(request.say(_SUGGESTED[name]) for name in texts if not form_values.get(name)),
         differing=tuple(
             (request.say(_SUGGESTED[name]), text)
             for name, text in texts.items()
-            if typed.get(name) and fold(typed[name]) != fold(text)
+            if form_values.get(name) and fold(form_values[name]) != fold(text)
         ),
         stamps=scan.stamps,
     )

@@ -52,8 +52,8 @@ class Reader:
         run = TextRun(text=self.words.get(page, ""), page=page, area=area, type_size=13, ink=Ink.RECOGNISED)
         return PageLook(pages=3, sizes=(Size(width=595, height=842),), runs=(run,) if run.text else ())
 
-    def rest(self) -> None:
-        """Nothing runs."""
+    def end_idle(self) -> None:
+        """Do nothing: no process runs."""
 
 
 def with_reader(town: OfficeTown, reader: Reader) -> ContentIndexer:
@@ -65,7 +65,7 @@ def three_pages() -> bytes:
     return scans.as_pdf(BLANK, BLANK, BLANK)
 
 
-async def later(indexer: ContentIndexer, town: OfficeTown) -> None:
+async def work_later(indexer: ContentIndexer, town: OfficeTown) -> None:
     town.clock.advance(CLAIMED_FOR.total_seconds())
     await work_through(indexer, town)
 
@@ -83,7 +83,7 @@ async def test_the_first_page_is_read_at_once_and_the_others_when_nothing_else_w
     assert await search(town, letter, "lụt bão") == [(1, 1)]
     assert await search(town, letter, "kinh phí") == []
 
-    await later(indexer, town)
+    await work_later(indexer, town)
 
     assert reader.pages == [1, 1, 2, 3]
     assert await readings(town, letter) == [Reading.WORDS]
@@ -92,7 +92,7 @@ async def test_the_first_page_is_read_at_once_and_the_others_when_nothing_else_w
         [(1, 2)],
         [(1, 3)],
     ]
-    await later(indexer, town)
+    await work_later(indexer, town)
     assert len(reader.pages) == 4
     assert await town.node.store.content_queue.claim(10) == ()
 
@@ -140,12 +140,12 @@ async def test_no_word_is_kept_of_a_document_with_a_page_that_bears_a_stamp_of_s
     reader = Reader({1: WORDS[1], 2: "TUYỆT MẬT"})
     letter = await arrived(town, ("quet.pdf", three_pages()), ("van-ban.pdf", pdf("Tờ trình")))
     await work_through(with_reader(town, reader), town)
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
 
     assert await readings(town, letter) == [Reading.STAMPED, Reading.WORDS]
     assert [await search(town, letter, word) for word in ("lụt bão", "tuyệt mật", "tờ trình")] == [[], [], []]
     count = len(reader.pages)
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
     assert len(reader.pages) == count
 
 
@@ -153,7 +153,7 @@ async def test_a_page_that_cannot_be_read_has_no_words_and_the_next_one_has(town
     reader = Reader(faults={1: "PAGE-LIMIT", 2: "PAGE-READER"})
     letter = await arrived(town, ("quet.pdf", three_pages()))
     await work_through(with_reader(town, reader), town)
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
 
     assert await search(town, letter, "kinh phí") == [(1, 3)]
     assert await readings(town, letter) == [Reading.WORDS]
@@ -167,11 +167,11 @@ async def test_scans_of_before_are_read_once_scans_can_be_read(town: OfficeTown)
 
     await work_through(with_reader(town, reader), town)
     assert reader.pages == []
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
 
     assert reader.pages == [1, 2, 3]
     assert await search(town, letter, "hộ dân") == [(1, 2)]
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
     assert len(reader.pages) == 3
 
 
@@ -179,7 +179,7 @@ async def test_a_picture_beside_the_letter_is_read_too(town: OfficeTown) -> None
     reader = Reader({1: "Bản đồ quy hoạch"})
     letter = await arrived(town, ("van-ban.pdf", pdf("Trang đầu")), ("ban-do.jpg", scans.jpeg(BLANK)))
     await work_through(with_reader(town, reader), town)
-    await later(with_reader(town, reader), town)
+    await work_later(with_reader(town, reader), town)
 
     assert await search(town, letter, "quy hoạch") == [(2, 1)]
 
@@ -199,6 +199,6 @@ async def test_words_of_real_scans_are_found(town: OfficeTown, reader: ScanReade
     await work_through(indexer, town)
     assert await search(town, letter, '"phối hợp kiểm thử liên thông"') == [(1, 1)]
 
-    await later(indexer, town)
+    await work_later(indexer, town)
 
     assert await search(town, letter, '"kết quả kiểm thử"') == [(1, 2)]
