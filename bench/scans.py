@@ -18,7 +18,7 @@ from gateway.domain.pdf import PdfText
 from gateway.policy.page_lines import page_text
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.texts import stamps_on
-from gateway.trust.page_drawing.scans import ScanBox
+from gateway.trust.page_drawing.drawer import ScanBox
 from gateway.words.reading import SECRECY_STAMPS
 from tests.support import scans
 from tests.support.letters import (

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from gateway.ports.axis import ManagedAxis
     from gateway.registry_authoring.feed import SqlFeed
     from gateway.transport.webhook import HttpPoster
-    from gateway.trust.page_drawing.scans import ScanReader
+    from gateway.trust.page_drawing.drawer import ScanReader
 
 MB = 1024 * 1024
 # Sections in which the processes of one node may differ.
@@ -176,7 +176,7 @@ def scan_reader(settings: Settings, pool: Pool) -> ScanReader | None:
     """Make the reader of scanned pages, not running yet; None where that is off, or Tesseract is missing."""
     if settings.pages.scans == "off":
         return None
-    from gateway.trust.page_drawing.scans import ScanBox, ScanReader, is_readable
+    from gateway.trust.page_drawing.drawer import ScanBox, ScanReader, is_readable
 
     return ScanReader(ScanBox(settings.node.data_dir / "content" / SCRATCH), pool) if is_readable() else None
 

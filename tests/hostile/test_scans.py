@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway.trust.apart import MB
-from gateway.trust.page_drawing.drawer import DrawingLimits
-from gateway.trust.page_drawing.scans import ScanBox
+from gateway.trust.page_drawing.drawer import DrawingLimits, ScanBox
 from tests.hostile.test_pdf_layout import in_itself
 from tests.support import png, scans
 from tests.support.cases import Cases

@@ -14,7 +14,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from gateway.trust.page_drawing.scans import model_folder
+from gateway.trust.page_drawing.drawer import model_folder
 from tests.services import chromium, clamav, installing, memory, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 

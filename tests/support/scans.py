@@ -14,8 +14,7 @@ import pypdfium2
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from gateway.domain.pdf import PageSheet, PdfText
-from gateway.trust.page_drawing.drawer import DrawingLimits
-from gateway.trust.page_drawing.scans import ScanBox, is_readable, page_wish
+from gateway.trust.page_drawing.drawer import DrawingLimits, ScanBox, is_readable, page_wish
 from gateway.trust.pdf_signing.appearance import FONT
 from tests.support.letters import COLUMN, Letter, Text, page, paper
 from tests.support.pdf_pages import A4

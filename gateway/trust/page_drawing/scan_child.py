@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from gateway.domain.pdf import Area, Ink, TextRun
 from gateway.trust.page_drawing import child
-from gateway.trust.page_drawing.scans import LANGUAGE, model_folder
+from gateway.trust.page_drawing.drawer import LANGUAGE, model_folder
 
 # A stamped page has more red; the specks of a scanner's colours have less.
 _RED, _LEAST_RED = 60, 0.0003

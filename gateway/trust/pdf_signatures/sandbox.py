@@ -30,7 +30,7 @@ from gateway.ports.services import Pool, Readable, size_of
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 
 if TYPE_CHECKING:
-    from gateway.trust.page_drawing.scans import ScanReader
+    from gateway.trust.page_drawing.drawer import ScanReader
 
 _PIECE = 256 * 1024
 # The dictionary of a signature is never compressed, because its position in the file is part of the signature.

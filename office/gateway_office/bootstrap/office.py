@@ -31,7 +31,7 @@ from gateway.settings.reading import read_hours, read_people
 from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
 from gateway.transport.mail import SmtpMailer
-from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
+from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer, ScanReader
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.heartbeat import Pulse
 from gateway.workers.key_watch import KeyWatch
@@ -65,8 +65,6 @@ from gateway_office.store.store import SqlOfficeStore
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-    from gateway.trust.page_drawing.scans import ScanReader
 
 T = TypeVar("T")
 MB = 1024 * 1024

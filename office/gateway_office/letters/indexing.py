@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gateway import log, time_source
 from gateway.domain.account import AgencyScope
@@ -26,16 +25,13 @@ from gateway.domain.pdf import DRAWN_KINDS, READ_KINDS, PageLook, PageWish
 from gateway.errors import GatewayError, NotFound, StoreFailure
 from gateway.policy.page_lines import page_text
 from gateway.policy.texts import stamps_on
-from gateway.trust.page_drawing.drawer import PageDrawer
+from gateway.trust.page_drawing.drawer import PageDrawer, ScanReader
 from gateway.workers.loop import StepResult, Turn
 from gateway_office.domain.content import Reading, WordPage, may_be_searched
 from gateway_office.domain.listing import Side
 from gateway_office.letters.previews import LIMIT, READER, LookedFile, PreviewDrawer, lead_of
 from gateway_office.store.contents import DueContent
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
-
-if TYPE_CHECKING:
-    from gateway.trust.page_drawing.scans import ScanReader
 
 _EVERY = timedelta(seconds=30)
 # Their words are written together, because a commit costs more than a short document's words.

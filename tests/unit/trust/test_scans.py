@@ -17,7 +17,7 @@ from gateway.policy.page_lines import page_text
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.texts import stamps_on
 from gateway.pool import ThreadPool
-from gateway.trust.page_drawing.scans import LIMITS, ScanBox, ScanReader
+from gateway.trust.page_drawing.drawer import ScanBox, ScanReader, scan_limits
 from gateway.words.reading import SECRECY_STAMPS
 from tests.support import scans
 from tests.support.cases import Cases
@@ -36,7 +36,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScanBox]:
-    with scans.open_box(tmp_path_factory.mktemp("scans"), replace(LIMITS, start_seconds=100.0)) as box:
+    with scans.open_box(tmp_path_factory.mktemp("scans"), replace(scan_limits(), start_seconds=100.0)) as box:
         yield box
 
 
@@ -132,7 +132,7 @@ def test_the_process_has_one_thread_little_memory_and_may_start_nothing(box: Sca
     assert status["Threads"] == "1"
     assert status["Seccomp"] == "2"
     assert status["NoNewPrivs"] == "1"
-    assert f"Max address space         {LIMITS.memory} " in (proc / "limits").read_text()
+    assert f"Max address space         {scan_limits().memory} " in (proc / "limits").read_text()
     assert int(status["VmHWM"].split()[0]) < 200 * 1024
     assert int((proc / "stat").read_text().rpartition(")")[2].split()[16]) == 19  # all other work goes first
 

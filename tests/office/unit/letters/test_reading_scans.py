@@ -13,7 +13,7 @@ from PIL import Image
 from gateway.domain.account import AgencyScope
 from gateway.domain.pdf import Area, Ink, PageLook, Size, TextRun
 from gateway.store.blobs import SCRATCH
-from gateway.trust.page_drawing.scans import ScanBox, ScanReader
+from gateway.trust.page_drawing.drawer import ScanBox, ScanReader
 from gateway_office.domain.content import Reading
 from gateway_office.domain.listing import Filter
 from gateway_office.letters.indexing import ContentIndexer
