@@ -11,19 +11,19 @@ import pytest
 from PIL import Image
 
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import InState
 from gateway.domain.pdf import Area, Ink, PageLook, Size, TextRun
 from gateway.store.blobs import SCRATCH
 from gateway.trust.page_drawing.drawer import ScanBox, ScanReader
 from gateway_office.domain.content import Reading
 from gateway_office.domain.listing import Filter
 from gateway_office.letters.indexing import ContentIndexer
-from gateway_office.store.content_marks import QUIET_TIME
 from gateway_office.store.contents import CLAIMED_FOR
-from tests.office.support.node import OfficeTown, document
-from tests.office.support.stores import folded
+from tests.office.support.node import OfficeTown
 from tests.office.unit.letters.test_indexing import (
     arrived,
     arrived_together,
+    hide,
     pdf,
     readings,
     search,
@@ -75,6 +75,7 @@ async def test_the_first_page_is_read_at_once_and_the_others_when_nothing_else_w
 ) -> None:
     reader = Reader()
     indexer = with_reader(town, reader)
+    await work_through(indexer, town)  # all documents of before are marked
     letter = await arrived(town, ("quet.pdf", three_pages()))
     await work_through(indexer, town)
 
@@ -97,17 +98,16 @@ async def test_the_first_page_is_read_at_once_and_the_others_when_nothing_else_w
     assert await town.node.store.content_queue.claim(10) == ()
 
 
-async def test_a_new_document_is_read_before_the_further_pages_of_earlier_scans(town: OfficeTown) -> None:
+async def test_an_unread_document_goes_before_the_further_pages_of_newer_scans(town: OfficeTown) -> None:
+    earlier = await arrived(town, ("van-ban.pdf", pdf("Trang đầu")))
     await arrived_together(town, three_pages(), three_pages())
     await work_through(with_reader(town, Reader()), town)
+    for state in (InState.HELD, InState.NEW):
+        await hide(town, earlier, state)
     town.clock.advance(CLAIMED_FOR.total_seconds())
-    files = (("moi.pdf", pdf("Trang đầu")),)
-    await town.brought(town.forge(document("301", files=files), files))
-    await folded(town.node.store)
-    town.clock.advance(QUIET_TIME.total_seconds())
     queue = town.node.store.content_queue
 
-    assert [due.tries for due in await queue.claim(10)] == [0]
+    assert [(due.document_id, due.tries) for due in await queue.claim(1)] == [(earlier.id, 0)]
     assert [due.tries for due in await queue.claim(10)] == [1]  # alone, though two wait
 
 
