@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -38,7 +39,7 @@ from gateway.ports.services import Clock, Pool, Posted, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
-from gateway.store.blobs import FileBlobs, FileVault
+from gateway.store.blobs import SCRATCH, FileBlobs, FileVault
 from gateway.store.folder_marks import FolderMarks
 from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from gateway.ports.axis import ManagedAxis
     from gateway.registry_authoring.feed import SqlFeed
     from gateway.transport.webhook import HttpPoster
+    from gateway.trust.page_drawing.drawer import ScanReader
 
 MB = 1024 * 1024
 # Sections in which the processes of one node may differ.
@@ -170,8 +172,18 @@ def sandboxes(settings: Settings) -> list[PdfSandbox]:
     ]
 
 
-def signature_reader(core: NodeCore, boxes: Sequence[PdfSandbox]) -> SignatureReader:
-    """Make the reader of PDF signatures. Answers that facts rest on are stored first: files of the trust folder change."""
+def scan_reader(settings: Settings, pool: Pool) -> ScanReader | None:
+    """Make the reader of scanned pages, not running yet; None where that is off, or Tesseract is missing."""
+    if settings.pages.scans == "off":
+        return None
+    from gateway.trust.page_drawing.drawer import ScanBox, ScanReader, is_readable
+
+    return ScanReader(ScanBox(settings.node.data_dir / "content" / SCRATCH), pool) if is_readable() else None
+
+
+def signature_reader(core: NodeCore, stack: AsyncExitStack) -> SignatureReader:
+    """Make the reader of PDFs, whose processes end with the stack. Answers that facts rest on are stored first: files of
+    the trust folder change."""
     folder, answers = core.settings.trust.folder / "pdf", core.store.pdf_answers
 
     async def keep(digests: Sequence[str]) -> None:
@@ -179,7 +191,10 @@ def signature_reader(core: NodeCore, boxes: Sequence[PdfSandbox]) -> SignatureRe
             now = core.clock.now()
             await answers.keep_used(await core.pool.run(lambda: find_answers(folder, lacking, now)))
 
-    return SignatureReader(boxes, core.pool, keep)
+    boxes, scans = sandboxes(core.settings), scan_reader(core.settings, core.pool)
+    for close in [*(box.close for box in boxes), *([scans.close] if scans else [])]:
+        stack.callback(close)
+    return SignatureReader(boxes, core.pool, keep, scans)
 
 
 def pdf_asking(core: NodeCore) -> PdfAsking | None:

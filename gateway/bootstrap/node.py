@@ -44,7 +44,7 @@ from gateway.store.wake import ANY
 from gateway.trust import authorities
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
-from gateway.trust.pdf_signatures.sandbox import PdfSandbox
+from gateway.trust.pdf_signatures.sandbox import SignatureReader
 from gateway.webhooks import WebhookService
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
@@ -399,14 +399,12 @@ async def open_node(
         blobs = FileBlobs(room.folder, core.store, time, pool, room)
         judges = guards.make_judging(settings, time)
         scanner = guards.scanner(settings, pool)
-        sandboxes = guards.sandboxes(settings)
-        for sandbox in sandboxes:
-            stack.callback(sandbox.close)
+        signatures = guards.signature_reader(core, stack)
         gate, maintenance = stamp_gate(settings, core.store.log, time), Maintenance(core.store, time)
         await maintenance.step()
         stopwatch, settled = Stopwatch(settings.axis_kind, time), SettledClock(time)
         gates = (maintenance.check, gate.check, guard.check)
-        out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gates, stopwatch, settled)
+        out = _outgoing_services(core, wrapper, blobs, axis, scanner, signatures, gates, stopwatch, settled)
         inn = _incoming_services(core, wrapper, out, judges)
         poster = guards.LatePoster(settings, pool)
         stack.push_async_callback(poster.close)
@@ -475,7 +473,7 @@ def _outgoing_services(
     blobs: FileBlobs,
     axis: ManagedAxis,
     scanner: Scanner,
-    sandboxes: Sequence[PdfSandbox],
+    signatures: SignatureReader,
     gates: Sequence[Callable[[], Awaitable[None]]],
     stopwatch: Stopwatch,
     settled: SettledClock,
@@ -492,7 +490,7 @@ def _outgoing_services(
         keys=wrapper("keys", core.keys),
         inspector=wrapper("inspector", FileInspector(read_fields=read_first_page)),
         scanner=wrapper("scanner", scanner),
-        signatures=wrapper("signatures", guards.signature_reader(core, sandboxes)),
+        signatures=wrapper("signatures", signatures),
         clock=core.clock,
         aging=settled,
         pool=core.pool,

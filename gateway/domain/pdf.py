@@ -313,7 +313,8 @@ READ_KINDS = frozenset({"pdf", "docx"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWish:
     """Request for the picture of one page at so many dots per inch, with the sizes of `window` pages from it on; with
-    `words` for the text of those pages instead of the picture. A scan `as_png` loses nothing but its size."""
+    `words` for the text of those pages instead of the picture, and with `recognises` for the text that a machine reads in
+    the picture. A scan `as_png` loses nothing but its size."""
 
     kind: str
     page: int
@@ -321,17 +322,20 @@ class PageWish:
     window: int = 1
     words: bool = False
     as_png: bool = False
+    recognises: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLook:
     """Answer to a `PageWish`. `pages` counts all pages of the file; `sizes` and `words` belong to the pages from the
-    requested one on; `picture` is WebP, or PNG where that was asked for. `fault` says why there is nothing to show."""
+    requested one on; `picture` is WebP, or PNG where that was asked for; `runs` are the pieces of text that were read in
+    it. `fault` says why there is nothing to show."""
 
     pages: int = 0
     sizes: tuple[Size, ...] = ()
     picture: bytes = b""
     words: tuple[str, ...] = ()
+    runs: tuple[TextRun, ...] = ()
     fault: str | None = None
     detail: str = ""
 

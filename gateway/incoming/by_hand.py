@@ -30,6 +30,7 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_received
 from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.pdf import DRAWN_KINDS, PdfFields, PdfText
 from gateway.domain.signatures import FileFacts
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
@@ -40,6 +41,9 @@ from gateway.incoming.check import PLAIN
 from gateway.incoming.services import IncomingServices
 from gateway.policy import admission
 from gateway.policy import book as rules
+from gateway.policy.page_lines import page_text
+from gateway.policy.pdf_fields import read_fields
+from gateway.policy.texts import stamps_on
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.store.register import refuse_closed
 
@@ -387,6 +391,24 @@ async def scanned(
         verdict = admission.judge_file(name, facts, services.profile, _POINTER)
         verdict.raise_if_refused()
         yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReading:
+    """Suggestions for the clerk that a machine read on a letter, and the stamps of secrecy that it seems to bear."""
+
+    fields: PdfFields
+    stamps: tuple[str, ...]
+
+
+async def read_scan(services: IncomingServices, attached: Attached) -> ScanReading:
+    """Read a letter that is to be entered; nothing of it is stored. Raises as `scanned` does."""
+    async with scanned(services, attached.name, attached.chunks) as scan:
+        text = PdfText()
+        if (kind := scan.facts.found_type) in DRAWN_KINDS:
+            text = await services.signatures.text(scan.scratch.path, kind)
+        page = page_text([run for run in text.runs if run.page == 1])
+        return ScanReading(fields=read_fields(text), stamps=stamps_on(page, services.profile.secrecy_stamps))
 
 
 async def _spool(

@@ -76,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="certificates", run=lines.servers, tags=_DEAR),
     Check(name="certificates", run=lines.servers_soon, tags={Tag.METRICS}, every=_HOUR),
     Check(name="scanner", run=parts.scanner, tags=_ALWAYS, hasty_s=SOON_S),
+    Check(name="scans", run=watching.scans, tags=_DEAR),
     Check(name="alarms", run=watching.alarms, tags=_STATUS),
     Check(name="trial", run=parts.trial, tags={Tag.READY}),
     Check(name="copies", run=parts.copies, tags=_HOME),

@@ -308,3 +308,11 @@ async def _own_anchoring(subject: Subject, late: datetime) -> Diagnosis:
     if anchoring.at < late:
         return yellow("witnesses", "witnesses.old", "gateway witness list", **params)
     return green("witnesses", "witnesses.fine", **params)
+
+
+async def scans(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Say whether scans are read. A node without Tesseract is whole, so that this is no fault of it."""
+    from gateway.trust.page_drawing.drawer import is_readable
+
+    is_off = subject.settings.pages.scans == "off"
+    yield green("scans", "scans.off" if is_off else "scans.fine" if is_readable() else "scans.absent")

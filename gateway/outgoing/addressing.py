@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.pdf import PdfFields
+from gateway.domain.pdf import Ink, PdfFields
 from gateway.domain.registry import (
     MOST_MEMBERS,
     AgencyEntry,
@@ -30,8 +30,10 @@ from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.intake import Received, RequestFiles
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import admission
+from gateway.policy.page_lines import page_text
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import is_bare_post, is_code, items_of, written_out
+from gateway.policy.texts import stamps_on
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
@@ -280,13 +282,16 @@ async def remove_group(store: SqlStore, scope: AgencyScope, name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDocument:
-    """Fields that were read from a PDF, the verdict on its signatures, and offers for its recipients."""
+    """Fields that were read from a PDF, the verdict on its signatures, and offers for its recipients. `recognised`: a
+    machine read its first page in a picture; `stamps` of secrecy that it saw there are a warning, no fact."""
 
     name: str
     size: int
     fields: PdfFields
     verdict: FileVerdict | None
     offers: tuple[Offer, ...] = ()
+    recognised: bool = False
+    stamps: tuple[str, ...] = ()
 
 
 async def read_document(
@@ -296,7 +301,10 @@ async def read_document(
     file = request_files.received[0]
     verdict = _judge_pdf(services, file)
     verdict.raise_if_refused()
-    fields = read_fields(await services.signatures.text(file.scratch.path), file.verdict, file.facts.pages)
+    text = await services.signatures.text(file.scratch.path)
+    first = [run for run in text.runs if run.page == 1]
+    recognised = any(run.ink is Ink.RECOGNISED for run in first)
+    fields = read_fields(text, file.verdict, file.facts.pages)
     return ReadDocument(
         name=file.item.name,
         size=file.item.size,
@@ -305,6 +313,8 @@ async def read_document(
         offers=await read_recipients(
             services, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
         ),
+        recognised=recognised,
+        stamps=stamps_on(page_text(first), services.profile.secrecy_stamps) if recognised else (),
     )
 
 

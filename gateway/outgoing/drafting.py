@@ -274,6 +274,7 @@ async def recheck(
             await request_files.add(
                 file.role, file.name, file.role, stream_pieces(services.pool, pieces(opener))
             )
+            request_files.keep_stamp(file)
         draft, verdict = await check.check_for_preview(services, scope, order, request_files)
         unconfirmed = tuple(
             reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts

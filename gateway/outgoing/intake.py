@@ -148,6 +148,11 @@ class RequestFiles:
         self.received.append(Received(field=field, item=file, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
+    def keep_stamp(self, stored: FileItem) -> None:
+        """Keep that a stamp of secrecy was seen in a scan when the file just added was brought: it is not read again."""
+        if stored.stamped:
+            self.received[-1] = replace(self.received[-1], item=replace(self.received[-1].item, stamped=True))
+
     @property
     def size(self) -> int:
         """The number of bytes of all files."""

@@ -72,6 +72,12 @@ def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
     return [line for row in rows for line in _split_columns(row)]
 
 
+def page_text(runs: Sequence[TextRun]) -> str:
+    """Return the text of a page, line by line; what was added to it comes last, on lines of its own."""
+    by_ink = (lines_of(run for run in runs if run.ink is ink) for ink in Ink)
+    return "\n".join(line.text for lines in by_ink for line in lines)
+
+
 def is_odd(text: str) -> bool:
     """Tell whether a text has letters that Vietnamese does not use, which shows a damaged text layer."""
     return not all(

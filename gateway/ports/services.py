@@ -108,8 +108,9 @@ class PdfSignatures(Protocol):
         """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
         reads the file."""
 
-    async def text(self, path: Path) -> PdfText:
-        """Read the text of a PDF's pages, each piece with its position."""
+    async def text(self, path: Path, kind: str = "pdf") -> PdfText:
+        """Read the text of the pages of a PDF, or of a picture, each piece with its position. Where scans are read, the
+        first and the last page have what a machine recognises in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,7 +234,7 @@ class Api:
 class Pages:
     """The pages for people: name and emblem in the heading, the contact for help, how long a send, or an act on a letter
     that came, can be undone, how much room pictures of pages may take, how much is read of files, so that a search
-    finds their words, and whether strangers may ask if a document was issued here."""
+    finds their words, whether scans are read, and whether strangers may ask if a document was issued here."""
 
     name: str = ""
     contact: str = ""
@@ -249,6 +249,7 @@ class Pages:
     words_pages: Annotated[int, Between(1, 1_000)] = 60
     words_mb: Annotated[int, Between(1, 50)] = 20
     words_s: Annotated[int, Between(1, 120)] = 20
+    scans: Annotated[str, OneOf(("auto", "off"))] = "auto"
     verification: Annotated[str, OneOf(("off", "on"))] = "off"
 
 

@@ -14,6 +14,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from gateway.trust.page_drawing.drawer import model_folder
 from tests.services import chromium, clamav, installing, memory, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
@@ -25,6 +26,7 @@ _PACKAGES = {
     "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
     "age": ("age",),
+    "Tesseract": ("tesseract-ocr-vie",),
     "C#": ("mono-mcs", *(f"libmono-system-{part}4.0-cil" for part in _OF_MONO)),
     "Chromium": chromium.PACKAGES,
 }
@@ -55,6 +57,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
             ("age", shutil.which("age") is not None),
+            ("Tesseract", model_folder() is not None),
             ("C#", Path("/usr/lib/mono/4.5/System.ComponentModel.DataAnnotations.dll").exists()),
             ("Chromium", chromium.PATH in env or chromium.installed()),
         )

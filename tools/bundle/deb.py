@@ -27,6 +27,7 @@ Section: net
 Priority: optional
 Installed-Size: {size}
 Depends: python3 (>= {python}), python3 (<< {next_python}), util-linux, systemd
+Recommends: tesseract-ocr-vie
 Suggests: nginx, postgresql, rabbitmq-server, rclone
 Description: Node for exchanging official documents between agencies
  It sends and receives signed edXML documents over the interconnection axis.

@@ -21,7 +21,9 @@ import platform
 import struct
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,13 @@ import pypdfium2
 from PIL import Image, ImageOps
 from pydantic import TypeAdapter
 
-from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, fitting_scale, pixels
+from gateway.domain.pdf import MOST_PAGES, PageLook, PageWish, Size, TextRun, fitting_scale, pixels
 from gateway.trust.apart import fence, folder_argument, read_safely, serve
 from gateway.trust.page_drawing.docx import read_docx, smallest_docx
 from gateway.trust.page_drawing.drawer import PageBox, write_look
 
+Recognise = Callable[[Image.Image, int, float], tuple[TextRun, ...]]
+"""Reader of the text in a picture, from the page's number and the pixels per point."""
 _NO_NEW_RIGHTS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _CREATE_RULES, _ADD_RULE, _RESTRICT = 444, 445, 446
 _READ_FILE, _BENEATH = 1 << 2, 1
@@ -204,14 +208,14 @@ class _CannotDrawError(Exception):
         self.fault = fault
 
 
-def main() -> None:
+def main(recognise: Recognise | None = None) -> None:
     folder = folder_argument()
     Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     os.nice(5)  # the delivery of documents goes first
     _warm(folder)
     confine((folder, *TYPEFACES))
-    serve(_answer, drawing_fence)
+    serve(partial(_answer, recognise=recognise), drawing_fence)
 
 
 def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
@@ -235,27 +239,33 @@ def _warm(folder: Path) -> None:
                 write_look(draw_page(Path(file.name), PageWish(kind=kind, page=1, words=words)))
 
 
-def _answer(question: dict[str, Any]) -> bytes:  # Any: JSON of the node
-    return write_look(draw_page(Path(question["path"]), WISH.validate_python(question["wish"])))
+def _answer(question: dict[str, Any], recognise: Recognise | None) -> bytes:  # Any: JSON of the node
+    return write_look(draw_page(Path(question["path"]), WISH.validate_python(question["wish"]), recognise))
 
 
-def draw_page(path: Path, wish: PageWish) -> PageLook:
-    """Draw the page that the wish names; bad content becomes a fault, never an error."""
-    return read_safely(lambda: _look(path, wish), PageLook, PageBox.area, PageBox.does[0])
+def draw_page(path: Path, wish: PageWish, recognise: Recognise | None = None) -> PageLook:
+    """Draw the page that the wish names, or read the text in its picture; bad content becomes a fault, never an error."""
+    return read_safely(lambda: _look(path, wish, recognise), PageLook, PageBox.area, PageBox.does[0])
 
 
-def _look(path: Path, wish: PageWish) -> PageLook:
+def _look(path: Path, wish: PageWish, recognise: Recognise | None) -> PageLook:
     try:
         if wish.kind == "docx":
             return _docx_words(path, wish)
-        return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
+        look, drawn = _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
+        if drawn is None:
+            return look
+        if wish.recognises:
+            scale = drawn.width / look.sizes[0].width
+            return replace(look, runs=recognise(drawn, wish.page, scale) if recognise else ())
+        return replace(look, picture=_picture(drawn, "PNG" if wish.as_png and wish.kind != "pdf" else "WEBP"))
     except _CannotDrawError as why:
         return PageLook(fault=why.fault, detail=str(why))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
         raise MemoryError from why
 
 
-def _pdf(path: Path, wish: PageWish) -> PageLook:
+def _pdf(path: Path, wish: PageWish) -> tuple[PageLook, Image.Image | None]:
     with _open(path) as document:
         if not wish.words:
             document.init_forms()  # before pages are counted; without it no signature is drawn
@@ -265,10 +275,10 @@ def _pdf(path: Path, wish: PageWish) -> PageLook:
         window = range(wish.page - 1, min(count, wish.page - 1 + wish.window))
         sizes = tuple(_size(*document.get_page_size(n)) for n in window)
         if wish.words:
-            return PageLook(pages=count, sizes=sizes, words=tuple(_words(document, n) for n in window))
+            return PageLook(pages=count, sizes=sizes, words=tuple(_words(document, n) for n in window)), None
         page = document[wish.page - 1]
         drawn = page.render(scale=fitting_scale(sizes[0], wish.dots), rev_byteorder=True).to_pil()
-        return PageLook(pages=count, sizes=sizes, picture=_picture(drawn))
+        return PageLook(pages=count, sizes=sizes), drawn
 
 
 @contextlib.contextmanager
@@ -308,7 +318,7 @@ def _docx_words(path: Path, wish: PageWish) -> PageLook:
     return PageLook(pages=len(parts), words=tuple(_clean(part) for part in window))
 
 
-def _scan(path: Path, wish: PageWish) -> PageLook:
+def _scan(path: Path, wish: PageWish) -> tuple[PageLook, Image.Image | None]:
     if wish.page != 1:
         raise _CannotDrawError(NONE, "it has 1 page")
     with Image.open(path, formats=("JPEG", "PNG")) as opened:
@@ -316,13 +326,13 @@ def _scan(path: Path, wish: PageWish) -> PageLook:
         turned = ImageOps.exif_transpose(opened)
         size = _scanned_size(turned)
         if wish.words:
-            return PageLook(pages=1, sizes=(size,), words=("",))
+            return PageLook(pages=1, sizes=(size,), words=("",)), None
         drawn = Image.new("RGB", turned.size, "white")
         drawn.paste(turned.convert("RGB"), mask=_opacity(turned))
         target = pixels(size, wish.dots)
         if target[0] < drawn.width:
             drawn = drawn.resize(target, reducing_gap=2.0)
-        return PageLook(pages=1, sizes=(size,), picture=_picture(drawn, "PNG" if wish.as_png else "WEBP"))
+        return PageLook(pages=1, sizes=(size,)), drawn
 
 
 def _opacity(picture: Image.Image) -> Image.Image | None:

@@ -18,6 +18,7 @@ from datetime import date, datetime
 from functools import cache, partial
 from os.path import isfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -27,6 +28,9 @@ from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports.services import Pool, Readable, size_of
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
+
+if TYPE_CHECKING:
+    from gateway.trust.page_drawing.drawer import ScanReader
 
 _PIECE = 256 * 1024
 # The dictionary of a signature is never compressed, because its position in the file is part of the signature.
@@ -120,10 +124,11 @@ class SignatureReader:
         sandboxes: Sequence[PdfSandbox],
         pool: Pool,
         keep: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        scans: ScanReader | None = None,
     ) -> None:
         """Take the readers. `keep` stores the answers with these digests, which the facts rest on, before the caller
-        learns them."""
-        self._keep = keep
+        learns them; `scans` reads the text of pages that are pictures."""
+        self._keep, self._scans = keep, scans
         self._sandboxes = Lent(sandboxes, pool)
         self._any = sandboxes[0]
         self._pool = pool
@@ -142,8 +147,11 @@ class SignatureReader:
             await self._keep(facts.answers)
         return facts
 
-    async def text(self, path: Path) -> PdfText:
-        return await self._sandboxes.run(lambda sandbox: sandbox.text(path))
+    async def text(self, path: Path, kind: str = "pdf") -> PdfText:
+        text = PdfText()
+        if kind == "pdf":
+            text = await self._sandboxes.run(lambda sandbox: sandbox.text(path))
+        return text if self._scans is None else await self._scans.complete(path, kind, text)
 
 
 def has_marks(file: Readable) -> bool:

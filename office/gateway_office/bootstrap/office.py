@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.bootstrap import core
+from gateway.bootstrap import core, guards
 from gateway.bootstrap.core import NodeCore
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.bootstrap.stored import server_limits
@@ -31,7 +31,7 @@ from gateway.settings.reading import read_hours, read_people
 from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
 from gateway.transport.mail import SmtpMailer
-from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
+from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer, ScanReader
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.heartbeat import Pulse
 from gateway.workers.key_watch import KeyWatch
@@ -210,20 +210,24 @@ def indexing(
     )
     folder = settings.node.data_dir / "content" / SCRATCH
     box = PageBox(folder, DrawingLimits(seconds=limits.seconds, max_bytes=limits.size))
+    scans = guards.scan_reader(settings, pool) if limits.is_on else None
     try:
-        yield partial(_indexer, PageDrawer([box], pool), limits, box.close)
+        yield partial(_indexer, PageDrawer([box], pool), limits, box.close, scans)
     finally:
         box.close()
+        if scans is not None:
+            scans.close()
 
 
 def _indexer(
     pages: PageDrawer,
     limits: IndexLimits,
     rest: Callable[[], None],
+    scans: ScanReader | None,
     store: SqlOfficeStore,
     looking: PreviewDrawer,
 ) -> ContentIndexer:
-    return ContentIndexer(store=store, looking=looking, pages=pages, limits=limits, rest=rest)
+    return ContentIndexer(store=store, looking=looking, pages=pages, limits=limits, rest=rest, scans=scans)
 
 
 def pictures(settings: Settings) -> FilePictures:

@@ -27,6 +27,8 @@ _WORDS_AHEAD, _MOST_HITS = 40, 500
 # A longer word is no word; PostgreSQL indexes none of more than 2,046 bytes.
 _LONG_WORD = re.compile(r"\S{61,}")
 _ROLES = tuple(SearchRole)
+# Words of files have none but printable signs, so that this sign can mark a stored page.
+RECOGNISED = "\u200b"
 
 
 class Reading(StrEnum):
@@ -34,18 +36,27 @@ class Reading(StrEnum):
 
     WORDS = "words"
     NO_TEXT = "no_text"
-    """Nothing but pictures: a scan without a layer of text."""
+    """Nothing but pictures: a scan without a layer of text, in which nothing was recognised either."""
+    PARTLY = "partly"
+    """Some of its pages are pictures that are to be read when the node is idle."""
+    STAMPED = "stamped"
+    """A picture seems to bear a stamp of secrecy, so that no words of the document are kept."""
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordPage:
-    """Words of one page of a file, as they are shown."""
+    """Words of one page of a file, as they are shown. `recognised`: a machine read them in a picture."""
 
     n: int
     page: int
     text: str
+    recognised: bool = False
+
+    @property
+    def stored_text(self) -> str:
+        return (RECOGNISED if self.recognised else "") + self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ from gateway.store.tables_office import (
     ListRow,
 )
 from gateway.store.transaction import Open, Transaction
-from gateway_office.domain.content import Reading, WordPage, WordQuery, read_query, searched_words
+from gateway_office.domain.content import RECOGNISED, Reading, WordPage, WordQuery, read_query, searched_words
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.store.content_marks import forget_words
 from gateway_office.store.lists import SqlLists
@@ -134,17 +134,19 @@ class DueContent:
     document_id: str
     side: Side
     place: int
+    tries: int = 0
     is_last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentMatch:
-    """Document that has the words, with its line and the page that has them."""
+    """Document that has the words, with its line and the page that has them, perhaps recognised in a picture."""
 
     line: ListLine
     n: int
     page: int
     text: str
+    recognised: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,8 @@ class SqlContents(AgencyRows):
     async def keep(
         self, due: DueContent, pages: Sequence[WordPage], readings: Mapping[int, Reading], at: datetime
     ) -> None:
-        """Keep the words of a document's files, in place of earlier ones, and take its mark away."""
+        """Keep the words of a document's files, in place of earlier ones, and take its mark away, unless pictures in it are
+        to be read: then it comes back, alone."""
         await self._tx.hold("contents")
         forget_words(self._tx, self._agency_id, [due.document_id])
         await self._tx.flush()
@@ -182,7 +185,7 @@ class SqlContents(AgencyRows):
                         n=page.n,
                         page=page.page,
                         folded=words,
-                        text=page.text,
+                        text=page.stored_text,
                     )
                     for n, (page, words) in enumerate(folded)
                 )
@@ -195,7 +198,8 @@ class SqlContents(AgencyRows):
                 for n, reading in readings.items()
             )
         )
-        await self.drop(due)
+        if Reading.PARTLY not in readings.values():
+            await self.drop(due)
         # Here and not at the end of the unit: indexing many pages takes a thread.
         await self._tx.flush()
 
@@ -240,7 +244,13 @@ class SqlContents(AgencyRows):
         places = [row.place for _, row in pairs.values()]
         texts = dict((await self._tx.tuples(_TEXTS, places=places)) if places else ())
         return tuple(
-            ContentMatch(line=line, n=row.n, page=row.page, text=texts.get(row.place, ""))
+            ContentMatch(
+                line=line,
+                n=row.n,
+                page=row.page,
+                text=(stored_text := texts.get(row.place, "")).removeprefix(RECOGNISED),
+                recognised=stored_text.startswith(RECOGNISED),
+            )
             for line, row in pairs.values()
         )
 
@@ -403,10 +413,10 @@ class SqlContentQueue(OwnTransactions):
         self._clock, self._when_rewritten = clock, when_rewritten
 
     async def claim(self, limit: int) -> Sequence[DueContent]:
-        """Take so many documents, the newest first. Those that are not read come back later, each alone, since one of them
-        may have ended the node; those that were taken too often are taken a last time."""
+        """Take so many documents, the newest first. Those that are not read come back later, each alone and behind all
+        others, since one of them may have ended the node; those that were taken too often are taken a last time."""
         now = self._clock.now()
-        query = _DUE.order_by(col(_D.place).desc()).limit(limit)
+        query = _DUE.order_by(col(_D.tries) > 0, col(_D.place).desc()).limit(limit)
         async with self._reading() as tx:
             if not await tx.tuples(query, now=now):
                 return ()
@@ -455,6 +465,15 @@ class SqlContentQueue(OwnTransactions):
             lowest = rows[-1].place if len(rows) == limit else 0
             await tx.upsert(ContentStateRow(name=_FILL, place=lowest))
         return bool(rows)
+
+    async def restart_fill(self, name: str) -> None:
+        """Mark all documents once more, once for each name: more of their files can be read than before."""
+        async with self._reading() as tx:
+            if await _state(tx, name) is not None:
+                return
+        async with self._changing() as tx:
+            await tx.change(delete(_STATE).where(col(_STATE.name) == _FILL))
+            await tx.upsert(ContentStateRow(name=name, place=1))
 
     async def clear(self, limit: int) -> bool:
         """Remove so many pages, and all marks and results; False when nothing was left. Reading begins anew afterwards."""

@@ -107,4 +107,6 @@ async def lay_out(
 def settings_of(folder: Path, database: str = "") -> Settings:
     """Return the settings of a town in that folder, whose node has no office."""
     settings = stage.settings_for(folder, office="off")
+    # A test whose subject they are turns scans on; any other would read the blank pages of its files.
+    settings = replace(settings, pages=replace(settings.pages, scans="off"))
     return replace(settings, database=replace(settings.database, url=database)) if database else settings

@@ -20,12 +20,14 @@ from gateway_office.web.listing.asking import PATHS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileExtract:
-    """Extract of a file, in pieces with whether each was searched for. `page` is None where the file has no pages."""
+    """Extract of a file, in pieces with whether each was searched for. `page` is None where the file has no pages;
+    `recognised`: a machine read the page in a picture."""
 
     file: str
     page: int | None
     pieces: tuple[tuple[str, bool], ...]
     path: str
+    recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ async def find_inside(
             file=name,
             page=shown_page,
             pieces=extract(match.text, query),
+            recognised=match.recognised,
             path=url_for(f"{PATHS[match.line.side]}/{match.line.id}", **address),
         )
     lines = tuple(match.line for match in page.matches if match.line.id in extracts)

@@ -5,6 +5,7 @@ problems."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -13,8 +14,9 @@ from aiohttp import BodyPartReader, web
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
+from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, NotFound, Refused
+from gateway.errors import Clash, NotFound, Refused, ScannerDown
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.outgoing.services import profile_of
@@ -32,13 +34,38 @@ _TEXTS = ("sender", "subject", "number", "symbol")
 _OPTIONAL_TEXTS = ("type_name", "unit", "register_no", "catch_up", "id")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
 _FIELDS = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
+# Fields of the form that a scan may suggest, with their names on the page; and fields that the reader names otherwise.
+_SUGGESTED = {
+    "number": "books.number",
+    "symbol": "books.symbol",
+    "issued_on": "books.issued_on",
+    "type_name": "books.type",
+    "subject": "books.subject",
+    "signer": "books.signer",
+    "pages": "books.pages",
+}
+_READ = {"type_key": "type_name"}
 _PIECE = 65_536
 # Bytes that are still read of a refused form, so that the browser receives the reason.
 _MOST_DRAINED = 64 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownReading:
+    """Reading of a scan by a machine, as the form shows it: its values with the suggestions, the names of fields that were
+    filled, fields that are typed otherwise with the text of the scan, and stamps of secrecy."""
+
+    values: Mapping[str, str]
+    filled: tuple[str, ...]
+    differing: tuple[tuple[str, str], ...]
+    stamps: tuple[str, ...]
+
+
 async def enter_form(
-    request: PageRequest, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
+    request: PageRequest,
+    form_values: Mapping[str, str] | None = None,
+    problems: Problems | None = None,
+    reading: ShownReading | None = None,
 ) -> web.StreamResponse:
     if form_values is None:
         form_values = {"received_on": dates.day_text(request.today), "source": Source.PAPER.value}
@@ -51,19 +78,64 @@ async def enter_form(
         gives_number=request.own_agency.numbering is NumberingMode.B,
         sources=[(source.value, request.say(f"books.source.{source}")) for source in _SOURCES],
         lengths=LENGTHS,
+        reading=reading,
     )
 
 
-async def enter_line(request: PageRequest) -> web.StreamResponse:
-    """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
+async def read_scan(request: PageRequest) -> web.StreamResponse:
+    """Fill the empty fields of the form from the scan that is brought with it. Nothing is stored."""
+    form_values, attached = await _read_parts(request)
+    reading, problems = None, [("scan", request.say("books.scan.missing"))]
+    if attached is not None:
+        problems = []
+        try:
+            reading = _show_reading(
+                request, form_values, await by_hand.read_scan(request.incoming[0], attached)
+            )
+        except (Refused, ScannerDown) as error:
+            problems = request.problems_of(error, _FIELDS)
+    await _drain(request.http)
+    return await enter_form(request, reading.values if reading else form_values, problems, reading)
+
+
+def _show_reading(
+    request: PageRequest, form_values: Mapping[str, str], scan: by_hand.ScanReading
+) -> ShownReading:
+    read = {
+        _READ.get(name, name): field.value for name, field in scan.fields.items() if field.value is not None
+    }
+    if "type_name" in read:
+        read["type_name"] = request.say_or(f"type.{read['type_name']}", str(read["type_name"]))
+    texts = {
+        name: dates.day_text(value) if isinstance(value, date) else str(value)
+        for name, value in read.items()
+        if name in _SUGGESTED
+    }
+    return ShownReading(
+        values={**form_values, **{name: text for name, text in texts.items() if not form_values.get(name)}},
+        filled=tuple(request.say(_SUGGESTED[name]) for name in texts if not form_values.get(name)),
+        differing=tuple(
+            (request.say(_SUGGESTED[name]), text)
+            for name, text in texts.items()
+            if form_values.get(name) and fold(form_values[name]) != fold(text)
+        ),
+        stamps=scan.stamps,
+    )
+
+
+async def _read_parts(request: PageRequest) -> tuple[dict[str, str], Attached | None]:
+    """Read the fields of the form, which come before its file, so that no byte of the file is read before them."""
     fields: dict[str, str] = {}
-    parts = forms.parts(request.http, request.token)
-    attached = None
-    async for part in parts:
+    async for part in forms.parts(request.http, request.token):
         if part.filename is not None:
-            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
-            break
+            return fields, Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
         await forms.add_short(fields, part)
+    return fields, None
+
+
+async def enter_line(request: PageRequest) -> web.StreamResponse:
+    """Enter a letter."""
+    fields, attached = await _read_parts(request)
     letter, problems = _read_letter(request, fields)
     entry = None
     if not problems:
@@ -233,6 +305,7 @@ async def _drain(request: web.Request) -> None:
 ROUTES = (
     get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
     post("/so-van-ban/den/nhap", "book_enter", enter_line, body=FormBody.PARTS),
+    post("/so-van-ban/den/nhap/doc", "book_enter_read", read_scan, body=FormBody.PARTS),
     get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
     post("/so-van-ban/di/nhap", "book_sent", enter_sent),
     get("/so-van-ban/dong/{id}", "book_line", show_line),

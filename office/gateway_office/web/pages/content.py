@@ -37,6 +37,7 @@ _PACKET_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 _SHARP = 2 * DOTS[0]
 _PAGE_FAULT = "PAGE-GONE"
+_NOTES = {Reading.NO_TEXT: "no_layer", Reading.STAMPED: "stamped"}
 # Shown until it is drawn: one page of the commonest size, whose picture comes when it is ready.
 _AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
@@ -207,7 +208,7 @@ class FilePreview:
     is_large: bool = False
     retry_path: str = ""
     """Address of this page once more, where it was not drawn in time."""
-    has_no_text: bool = False
+    note: str = ""
     """True for a file that was read and has pictures alone, so that no search finds its words."""
     fault: str = ""
 
@@ -237,17 +238,18 @@ async def make_preview(request: PageRequest, services: Previewer) -> FilePreview
         if answers.can_show(item.kind)
         else "",
         fault=services.faults.get(look.fault, f"leaf.{look.fault}") if look.fault else "",
-        has_no_text=await _has_no_text(request, item),
+        note=await _note_on(request, item),
     )
     if look.fault:
         return empty
     return _with_pages(request, services, empty, look, page, dots, as_words=as_words)
 
 
-async def _has_no_text(request: PageRequest, item: LookedFile) -> bool:
+async def _note_on(request: PageRequest, item: LookedFile) -> str:
+    """Return the words for what reading the file brought up, if a reader should know it."""
     async with request.deps.store.read(request.scope()) as work:
         readings = await work.office.contents.readings(item.document_id)
-    return readings.get(item.n) is Reading.NO_TEXT
+    return _NOTES.get(readings.get(item.n, Reading.WORDS), "")
 
 
 def chosen_file(request: PageRequest, services: Previewer) -> LookedFile | None:

@@ -120,6 +120,21 @@
   // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
   const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|sua-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
   const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
+  // A button that has parts of its page filled by the server, without leaving: a chosen file stays chosen.
+  document.addEventListener("submit", async (event) => {
+    const button = event.submitter;
+    if (!button?.matches("[data-fills]")) return;
+    event.preventDefault();
+    button.disabled = true;
+    const answer = await ask(button.formAction, { method: "POST", body: new FormData(event.target) }).catch(() => null);
+    button.disabled = false;
+    if (answer?.status === 401) { leave(); return; }
+    const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const parts = [...document.querySelectorAll(button.dataset.fills)].map((part) => [part, page?.getElementById(part.id)]);
+    if (parts.some(([, filled]) => !filled)) { tell(words.failed); return; }
+    for (const [part, filled] of parts) part.replaceWith(filled);
+    tell(page.querySelector("[role=status], [role=alert]")?.textContent);
+  });
   window.gateway = { tell, ask, swap, leave, plain, words, combobox, LETTER };
   // On a wide screen the form of an act stands beside its paper, in the list of that side, whether its link was pressed or
   // its address was typed or came by mail. `data-beside` says whose lists show papers, and "page" that no form was sent.

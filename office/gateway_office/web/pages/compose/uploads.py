@@ -167,10 +167,14 @@ async def read_lead(request: PageRequest, files: RequestFiles) -> ReadDocument |
         return None
     lead_only = RequestFiles(services=files.services, stack=files.stack, received=[lead])
     try:
-        return await read_document(request.deps.out, request.deps.registry, request.scope(), lead_only)
+        read = await read_document(request.deps.out, request.deps.registry, request.scope(), lead_only)
     except Refused:
         # Its faults are shown when it is taken in, or checked.
         return None
+    if read.stamps:
+        stamped = replace(lead, item=replace(lead.item, stamped=True))
+        files.received[:] = [stamped if file is lead else file for file in files.received]
+    return read
 
 
 async def fill_draft(request: PageRequest, stored: OutgoingDocument, read: ReadDocument) -> str:
@@ -184,7 +188,13 @@ async def fill_draft(request: PageRequest, stored: OutgoingDocument, read: ReadD
             doubts["recipients"] = "pointer"
         elif read.fields.recipients.sure is not Sure.SURE:
             doubts["recipients"] = read.fields.recipients.why or ""
+    if read.stamps and draft.secrecy == "none":
+        doubts["secrecy"] = "stamp"
     message = filling_message(stored.draft, draft, doubts)
+    if read.recognised and filled:
+        message = "compose.read.recognised"
+    elif read.recognised and recognised_differences(stored.draft, read.fields):
+        message = "compose.read.recognised_differs"
     draft = await _with_usual_fields(request, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
     marks = {
@@ -230,6 +240,17 @@ def filling_message(earlier: Draft, filled: Draft, doubts: Collection[str]) -> s
     if replace(earlier, pages=filled.pages, signed_at=filled.signed_at) == filled:
         return "compose.read.little"
     return "compose.read.doubtful" if doubts else "compose.read.sure"
+
+
+def recognised_differences(draft: Draft, read: PdfFields) -> list[str]:
+    """Name the compared fields in which a machine read something else than is typed: a hint alone."""
+    present = fields.values(draft)
+    values = {name: (fields.OF_READ.get(name, name), read_field.value) for name, read_field in read.items()}
+    return [
+        name
+        for name, (field, value) in values.items()
+        if name in _COMPARED and value is not None and present[field] not in ("", fields.field_text(value))
+    ]
 
 
 def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], set[str]]:
