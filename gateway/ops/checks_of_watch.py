@@ -305,7 +305,9 @@ async def _own_anchoring(subject: Subject, late: datetime) -> Diagnosis:
             return green("witnesses", "witnesses.nobody", **params)
         return yellow("witnesses", "witnesses.nobody", "gateway witness list", **params)
     params |= {"at": moment_text(anchoring.at), "size": anchoring.size}
-    if anchoring.at < late:
+    # A log that did not grow has nothing new to be cosigned.
+    seal = await seal_before(subject.store, late)
+    if seal is not None and seal.signed.seal.at < late and seal.signed.seal.tree_size > anchoring.size:
         return yellow("witnesses", "witnesses.old", "gateway witness list", **params)
     return green("witnesses", "witnesses.fine", **params)
 

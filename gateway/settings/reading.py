@@ -47,6 +47,7 @@ _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 # Kubernetes sets these in every container beside a service named `gateway`.
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
+_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@\s]*@")
 _OF_AXES = "axes."
 _ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -359,18 +360,16 @@ def sources(settings: Settings) -> dict[str, str]:
 
 
 def printable(settings: Settings) -> dict[str, object]:
-    """Return every value as it may be printed: secrets masked, also the password inside a database address."""
+    """Return every value as it may be printed: secrets masked, also the password inside an address."""
     lines: dict[str, object] = {}
     for key in names():
         section, name = key.split(".")
         setting_value: object = getattr(getattr(settings, section), name)
-        if isinstance(setting_value, str) and isinstance(option(key).rule, Address):
-            setting_value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", setting_value)
         lines[key] = str(setting_value) if isinstance(setting_value, Path | Secret) else setting_value
     if settings.axes:
         lines = {key: v for key, v in lines.items() if key.split(".")[0] not in _ONE_AXIS}
         lines |= _axis_lines(settings)
-    return lines
+    return {key: _PASSWORD.sub(r"\1:********@", v) if isinstance(v, str) else v for key, v in lines.items()}
 
 
 def _axis_lines(settings: Settings) -> dict[str, object]:

@@ -155,6 +155,9 @@ async def test_witnesses_cosign_a_log_that_grows_and_each_round_only_once(nodes:
     assert await nodes.findings(SOUTH) == []
     assert await nodes.kinds(NORTH, "witness.") == ["witness.keys", "witness.keys"]
     nodes.north.clock.advance(4 * ROUND)
+    assert await nodes.findings(NORTH) == ["green witnesses.fine"], "nothing new to be cosigned"
+    await nodes.grow()
+    nodes.north.clock.advance(4 * ROUND)
     assert await nodes.findings(NORTH) == ["yellow witnesses.old"]
 
 

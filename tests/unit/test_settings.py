@@ -183,6 +183,8 @@ def test_no_secret_is_ever_printed() -> None:
         {
             "GATEWAY_KEYS_PASSWORD": "hunter-two",
             "GATEWAY_DATABASE_URL": "postgresql+asyncpg://node:s3cret/word@db/gateway",
+            "GATEWAY_ALARMS_SECRET": "hunter-two-and-some-more-letters",
+            "GATEWAY_ALARMS_URL": "https://node:s3cret@alarms.example.invalid/hook",
         },
     )
 
@@ -191,6 +193,7 @@ def test_no_secret_is_ever_printed() -> None:
     assert "hunter-two" not in everything
     assert "s3cret" not in str(printable(settings))
     assert printable(settings)["database.url"] == "postgresql+asyncpg://node:********@db/gateway"
+    assert printable(settings)["alarms.url"] == "https://node:********@alarms.example.invalid/hook"
     assert settings.keys.password is not None
     assert settings.keys.password.reveal() == "hunter-two"
 

@@ -47,7 +47,7 @@ FILES = frozenset(
         *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
         "inspection_file",
         *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
-        *("incoming_proof", "incoming_slip"),
+        *("incoming_proof", "incoming_slip", "out_proof"),
     }
 )
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
@@ -57,6 +57,8 @@ UNLINKED: frozenset[str] = frozenset(
         *("by_id", "one_time_link", "many_result", "out_recall_ask", "out_cancel"),
         *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "search_offers"),
         "agencies_named",
+        # Off in the demonstration: `pages.verification`.
+        "issued",
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
