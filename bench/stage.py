@@ -45,6 +45,8 @@ def settings_of(folder: Path, node: str) -> Settings:
             "GATEWAY_NODE_NAME": node,
             "GATEWAY_NODE_DATA_DIR": str(folder / node),
             "GATEWAY_AXIS_FOLDER": str(folder / "axis"),
+            # Files of a bench have no text; what reading scans costs is measured by `bench.scans`.
+            "GATEWAY_PAGES_SCANS": "off",
             **raised,
             **_more(folder, node),
         },

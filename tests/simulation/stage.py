@@ -93,6 +93,8 @@ def settings_of(folder: Path, name: str, *, has_office: bool, has_hot_folder: bo
             "GATEWAY_NODE_DATA_DIR": str(folder / name),
             "GATEWAY_NODE_OFFICE": "on" if has_office else "off",
             "GATEWAY_AXIS_FOLDER": str(folder / AXIS),
+            # The process that reads scans has a clock of its own.
+            "GATEWAY_PAGES_SCANS": "off",
             "GATEWAY_WORKERS_POLL_S": "60",
             "GATEWAY_WORKERS_LEASE_S": "90",
             **(_hot_folder(folder / name) if has_hot_folder else {}),

@@ -4,12 +4,15 @@ decisions of at most the newest 5,000, read again after a minute. Sealed, recall
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import OFF, SUGGESTIONS
 from gateway_office.letters.agency_memory import AgencyMemory
-from gateway_office.policy.suggestions import MOST_DECISIONS, PastDecisions
 from gateway_office.services import OfficeIncomingServices
+
+if TYPE_CHECKING:
+    from gateway_office.policy.suggestions import PastDecisions
 
 # Each has up to some three megabytes.
 _MOST_AGENCIES = 16
@@ -23,6 +26,8 @@ class PastMemory:
 
     async def load(self, services: OfficeIncomingServices, scope: AgencyScope) -> PastDecisions:
         """Return the decisions; none where the agency wants no suggestions."""
+        from gateway_office.policy.suggestions import MOST_DECISIONS, PastDecisions
+
         now = services.clock.now()
 
         async def make() -> PastDecisions:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import delete, func, select, update
 from sqlmodel import col
@@ -48,10 +48,12 @@ from gateway_office.store.contents import SqlContentQueue, SqlContents
 from gateway_office.store.lists import CountCache, SqlLists
 from gateway_office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway_office.store.lists_write import ListFolder, ListMarks
-from gateway_office.store.past_decisions import SqlPastDecisions
 from gateway_office.store.pending import SqlPendingActs, find_due
 from gateway_office.store.reminders import SqlReminders
 from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
+
+if TYPE_CHECKING:
+    from gateway_office.store.past_decisions import SqlPastDecisions
 
 V = TypeVar("V")
 MOST_KEEPINGS = 20
@@ -265,6 +267,13 @@ def _slow_part(make: Callable[..., V], takes: int = 2) -> Part[V]:
     return Part(lambda tx, *arguments: make(SlowTransaction(tx), *arguments), takes)
 
 
+def _open_past(tx: Transaction, scope: AgencyScope) -> SqlPastDecisions:
+    """Open the reader of past decisions; its modules are loaded with the first suggestion."""
+    from gateway_office.store.past_decisions import SqlPastDecisions
+
+    return SqlPastDecisions(tx, scope)
+
+
 @dataclass(eq=False)
 class SqlOfficeRows:
     """Rows of the office, of one agency within one unit of work."""
@@ -284,7 +293,7 @@ class SqlOfficeRows:
     recalls = Part(SqlRecallAsks)
     notification_settings = Part(SqlNotificationSettings)
     submissions = Part(SqlSubmissions)
-    past = Part(SqlPastDecisions)
+    past = _slow_part(_open_past)
     pending = Part(SqlPendingActs)
 
     @property

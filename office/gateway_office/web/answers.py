@@ -60,7 +60,6 @@ PDF = "pdf"
 _TYPES = {
     PDF: "application/pdf",
     "csv": "text/csv; charset=utf-8",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "zip": "application/zip",
 }

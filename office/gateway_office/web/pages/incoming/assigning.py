@@ -16,7 +16,6 @@ from gateway.domain.text import bare_words, name_key
 from gateway.policy.timers import next_working_day, working_day_after
 from gateway.words import labels
 from gateway_office.domain.task import Submission, SubmissionState
-from gateway_office.policy.suggestions import receiver_key
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
@@ -119,6 +118,8 @@ async def suggest(
     request: PageRequest, document: IncomingDocument, rows: Sequence[UnitRows]
 ) -> SuggestedReceiver | None:
     """Suggest a unit or person by what the agency decided on letters like this one; None where it does not agree."""
+    from gateway_office.policy.suggestions import receiver_key
+
     receivers = {
         receiver_key(key, r.person): r
         for row in rows
