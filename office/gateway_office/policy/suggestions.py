@@ -20,12 +20,12 @@ from gateway.domain.text import words_in_order
 MOST_DECISIONS = 5_000
 """So many of the newest decisions are weighed."""
 _NEWEST = 20
-_LEAST_ALIKE = 3
-# Below this nothing is suggested: the least share that the group's figures make likely, nineteen times in twenty.
+# Below this nothing is suggested: the least share that the group's figures make likely, nineteen times in twenty. So three
+# decisions that agree are the fewest.
 _LEAST_LIKELY = 0.5
 _DEVIATIONS = 1.64
 # Words that every second letter has say nothing.
-_TOO_COMMON = 0.5
+_TOO_COMMON, _FEW = 0.5, 6
 _MOST_SIMILAR, _LEAST_PAIRS, _NEWEST_SIMILAR = 3, 2, 250
 _SENDER = "="
 
@@ -73,7 +73,7 @@ class PastDecisions:
         for of_sender, shared, places in self._groups(words, party):
             choice, count = Counter(self._all[p].choice for p in places).most_common(1)[0]
             likely = _least_share(count, len(places))
-            if count < _LEAST_ALIKE or likely < bound or choice not in allowed:
+            if likely < bound or choice not in allowed:
                 continue
             bound = likely
             best = Suggestion(
@@ -113,7 +113,7 @@ class PastDecisions:
         for n, decision in enumerate(self._all):
             for feature in _features(words_in_order(decision.words), decision.party):
                 places[feature].append(n)
-        most = max(len(self._all) * _TOO_COMMON, 2 * _LEAST_ALIKE)
+        most = max(len(self._all) * _TOO_COMMON, _FEW)
         return {f: ns for f, ns in places.items() if len(ns) <= most or f[0] == _SENDER}
 
 

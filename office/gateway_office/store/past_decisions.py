@@ -56,7 +56,6 @@ _NEWEST = (
     .where(
         _L.place >= bindparam("since"),
         _L.own_state.in_(_WORKED_ON),
-        _L.folded != "",
         func.coalesce(col(_P.unit_key), "") != "",
     )
     .order_by(_L.place.desc())
