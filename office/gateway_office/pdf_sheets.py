@@ -10,7 +10,9 @@ import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -33,6 +35,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.textobject import PDFTextObject
 
 import gateway.trust
+from gateway.domain.agency_profile import Letterhead
 from gateway.words import labels
 
 _NAME, _FILE = "Serif", Path(gateway.trust.__file__).parent / "fonts" / "LiberationSerif-Regular.ttf"
@@ -162,31 +165,25 @@ class PdfSheets:
         self._numbered = numbered
         self._end_sheet()
 
-    def letterhead(
-        self,
-        above: str,
-        office: str,
-        country: str,
-        motto: str,
-        *,
-        below: Sequence[str] = (),
-        date_line: str = "",
-        emblem: bytes = b"",
-    ) -> None:
+    def letterhead(self, issuer: Letterhead, today: date, *, below: Sequence[str] = ()) -> None:
         """Write the head of an office letter: the offices at the left, below their emblem and with number and subject below
         them; the country at the right, with place and date."""
-        self.emblem(emblem, width=0.45)
+        say = partial(labels.say, lang=self._lang)
+        day, month = f"{today:%d}", f"{today:%m}"
+        place = issuer.place or "……"
+        self.emblem(issuer.picture, width=0.45)
         top = self._y
-        if above:
-            self.line(above.upper(), size=11, align=Align.CENTRE, width=0.45)
-        self.line(office.upper(), size=11, bold=True, align=Align.CENTRE, width=0.45)
+        if issuer.parent:
+            self.line(issuer.parent.upper(), size=11, align=Align.CENTRE, width=0.45)
+        self.line(issuer.agency.upper(), size=11, bold=True, align=Align.CENTRE, width=0.45)
         self._rule(0.225, 0.12)
         for text in below:
             self.line(text, size=11, align=Align.CENTRE, width=0.45)
         left_end, self._y = self._y, top
-        self.line(country, size=11, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
-        self.line(motto, size=12, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
+        self.line(say("outgoing.slip.country"), size=11, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
+        self.line(say("outgoing.slip.motto"), size=12, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
         self._rule(0.725, 0.3)
+        date_line = say("account_form.date", place=place, day=day, month=month, year=today.year)
         self.line(date_line, size=11, align=Align.CENTRE, left=0.45, width=0.55)
         self._y = min(left_end, self._y)
 

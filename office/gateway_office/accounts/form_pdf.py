@@ -10,6 +10,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import IO
 
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import day_text, local
 from gateway.words import labels
@@ -164,21 +165,11 @@ def _day_or_never(at: datetime | None) -> str:
 def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words: str) -> PdfSheets:
     subject = _say(f"account_form.about.{form}", **words)
     sheets = PdfSheets(out, subject, heading.agency)
-    sheets.letterhead(
-        heading.parent,
-        heading.agency,
-        _say("outgoing.slip.country"),
-        _say("outgoing.slip.motto"),
-        below=(_say("account_form.number", number=heading.number or "……"), *_subject_below(form, subject)),
-        date_line=_say(
-            "account_form.date",
-            place=heading.place or "……",
-            day=f"{today:%d}",
-            month=f"{today:%m}",
-            year=today.year,
-        ),
-        emblem=heading.emblem,
+    number = _say("account_form.number", number=heading.number or "……")
+    issuer = Letterhead(
+        agency=heading.agency, parent=heading.parent, place=heading.place, picture=heading.emblem
     )
+    sheets.letterhead(issuer, today, below=(number, *_subject_below(form, subject)))
     sheets.space(8)
     if form not in account_forms.REQUESTS:
         for n, text in enumerate(subject.split("\n")):

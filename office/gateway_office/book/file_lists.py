@@ -161,17 +161,7 @@ def _write_pdf(
 ) -> None:
     say = partial(labels.say, lang=lang)
     sheets = PdfSheets(out, f"{title} {subject}", letterhead.agency, lang=lang, across=True)
-    day, month = f"{today:%d}", f"{today:%m}"
-    sheets.letterhead(
-        letterhead.parent,
-        letterhead.agency,
-        say("outgoing.slip.country"),
-        say("outgoing.slip.motto"),
-        date_line=say(
-            "account_form.date", place=letterhead.place or "……", day=day, month=month, year=today.year
-        ),
-        emblem=letterhead.picture,
-    )
+    sheets.letterhead(letterhead, today)
     sheets.space(8)
     sheets.line(title.upper(), size=14, bold=True, align=Align.CENTRE)
     sheets.line(subject, align=Align.CENTRE)

@@ -102,16 +102,7 @@ def _add_table(sheets: PdfSheets, table: ReportTable, names: Names, lang: str) -
 
 def _head(sheets: PdfSheets, table: ReportTable, issuer: Letterhead, today: date, lang: str) -> None:
     question, say = table.question, partial(labels.say, lang=lang)
-    day, month = f"{today:%d}", f"{today:%m}"
-    sheets.letterhead(
-        issuer.parent,
-        issuer.agency,
-        say("outgoing.slip.country"),
-        say("outgoing.slip.motto"),
-        below=(say("account_form.number", number="……"),),
-        date_line=say("account_form.date", place=issuer.place or "……", day=day, month=month, year=today.year),
-        emblem=issuer.picture,
-    )
+    sheets.letterhead(issuer, today, below=(say("account_form.number", number="……"),))
     sheets.space(8)
     sheets.line(say("report.title"), size=14, bold=True, align=Align.CENTRE)
     sheets.line(say(f"report.{question.report.key}"), size=13, bold=True, align=Align.CENTRE)

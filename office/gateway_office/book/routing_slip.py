@@ -39,20 +39,7 @@ def write(slip: Slip, letterhead: Letterhead, today: date, out: IO[bytes]) -> st
     """Print the slip; return the file's SHA-256."""
     title, letter = _say("book.slip.title"), slip.letter
     sheets = PdfSheets(out, title, letterhead.agency)
-    sheets.letterhead(
-        letterhead.parent,
-        letterhead.agency,
-        _say("outgoing.slip.country"),
-        _say("outgoing.slip.motto"),
-        date_line=_say(
-            "account_form.date",
-            place=letterhead.place or "……",
-            day=f"{today:%d}",
-            month=f"{today:%m}",
-            year=today.year,
-        ),
-        emblem=letterhead.picture,
-    )
+    sheets.letterhead(letterhead, today)
     sheets.space(8)
     sheets.line(title, size=15, bold=True, align=Align.CENTRE)
     sheets.space(2)
