@@ -66,6 +66,8 @@ NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
 PROPOSES = (replace(CHANGES[0], trusts=True),)
 get, post, both = routes.sharing(access=Access.READY, needs=CHANGES, key="agencies")
+# No change of a code is stated for so late, so only conflicts of the agencies themselves remain.
+_AFTER_ALL_TURNS = date(9000, 1, 1)
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
@@ -142,9 +144,10 @@ class Wizard:
                 return self._decision()
         return []
 
-    def reform(self) -> Reform:
-        """Make the reform, once the steps lack nothing."""
-        if self.kind is None or (effective := dates.typed_day(self.text("effective"), self.today)) is None:
+    def reform(self, on: date | None = None) -> Reform:
+        """Make the reform, once the steps lack nothing; `on` stands for a day that is not stated yet."""
+        effective = on or dates.typed_day(self.text("effective"), self.today)
+        if self.kind is None or effective is None:
             raise ValueError("the kind and the effective day come first")
         mail = self.text("mail")
         queued = self.text("queued")
@@ -272,9 +275,28 @@ async def _check_steps(request: PageRequest, stated: Wizard, last_step: int) -> 
             return stated, step, [(name, _fault(request, name, key)) for name, key in faults]
         if step == 2:
             stated, problems = await _resolve_codes(request, stated)
-            if problems:
+            if problems := problems or await _check_choice(request, stated, _AFTER_ALL_TURNS):
                 return stated, 2, problems
+        if step == 3 and (problems := await _check_choice(request, stated)):
+            return stated, 3, problems
     return stated, last_step, []
+
+
+async def _check_choice(request: PageRequest, stated: Wizard, on: date | None = None) -> Problems:
+    """List the conflicts of the chosen agencies, each at its field, or at the day once that is stated. `on` stands for a day
+    that is not stated yet."""
+    trial = _reform_to_plan(stated, on)
+    planned = await registry_changes.plan_reform(request.deps.deciding, trial)
+    field_of = {target.code: f"code_{n}" for n, target in enumerate(trial.targets, 1)}
+    field_of |= dict.fromkeys(trial.sources, "sources")
+    problems: Problems = []
+    for remark in planned.conflicts:
+        code = remark.params.get("code", "")
+        entry = await request.deps.registry.entry(code)
+        named = remark if entry is None else replace(remark, params={**remark.params, "code": common.agency_text(entry)})
+        (sentence,) = common.render_remarks(request, [named])
+        problems.append((field_of.get(code, "") if on else "effective", sentence))
+    return problems
 
 
 async def _resolve_codes(request: PageRequest, stated: Wizard) -> tuple[Wizard, Problems]:
@@ -314,6 +336,7 @@ async def _step_page(
         hidden=stated.hidden(at),
         kinds=[(kind.value, request.say(f"reform.kind.{kind}")) for kind in WIZARD_KINDS],
         names=await _names(request, stated) if at > 2 else {},
+        early=[text for _, text in await _check_choice(request, stated, stated.today)] if at == 3 else [],
         action=NEW,
         planned=planned,
         **(_plan_values(request, stated, planned) if planned is not None else {}),
@@ -352,10 +375,12 @@ def _plan_values(request: PageRequest, stated: Wizard, planned: ReformPlan) -> d
     }
 
 
-def _reform_to_plan(stated: Wizard) -> Reform:
+def _reform_to_plan(stated: Wizard, on: date | None = None) -> Reform:
     """Return the reform as stated; while the receiver of a split's mail is not chosen, a person decides, so that the other
-    parts can be judged."""
-    reform = stated.reform()
+    parts can be judged. With `on`, any decision of that day stands for the one that is not stated yet."""
+    reform = stated.reform(on)
+    if on is not None:
+        reform = replace(reform, decision=DecidingDocument(number="–", issued_on=on, issuer="–"))
     is_open = reform.kind is ReformKind.SPLIT and bool(reform.ended) and not stated.text("mail")
     return replace(reform, triage=True) if is_open else reform
 
