@@ -138,8 +138,6 @@ class ArrivalStamp:
     on: date
     forwarded_to: str = ""
     file_code: str = ""
-    width_mm: int = 50
-    height_mm: int = 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import Letterhead
-from gateway.domain.book import ArrivalStamp, BookLine, Summary
+from gateway.domain.book import BookLine, Summary
 from gateway.policy.book import WIDTHS, next_month
 from gateway.words import labels
 from gateway_office.book import books
@@ -74,15 +74,3 @@ async def _rows(book: OpenBook) -> AsyncIterator[tuple[date | None, BookLine, li
         for line in lines:
             latest, heading = next_month(latest, line.on)
             yield heading, line, [clean_text(cell_text(cell)) for cell in book.cells(line)]
-
-
-async def stamp(arrival_stamp: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
-    """Render the arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
-    template = _PAGES.get_template("book/stamp.html")
-    return await template.render_async(
-        stamp=arrival_stamp,
-        stamp_day=day_text(arrival_stamp.on),
-        lang=lang,
-        nonce=nonce,
-        say=partial(labels.say, lang=lang),
-    )

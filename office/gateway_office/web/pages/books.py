@@ -3,6 +3,7 @@ sentence about gaps, a workbook, text, a page to print; the arrival stamp on a s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from gateway.api import downloads
 from gateway.domain.book import Book, BookForm, Span
+from gateway.errors import Denied
 from gateway_office.book import book_lines, book_pdf, books
 from gateway_office.book.books import Ask, BookFormat
 from gateway_office.domain.roles import Manner, Right
@@ -18,6 +20,8 @@ from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
 from gateway_office.web.menu import BOOKS
 from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.pages.incoming import access as incoming_access
+from gateway_office.web.pages.incoming import detail as incoming_detail
 from gateway_office.web.routes import Needs
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
@@ -123,14 +127,21 @@ async def print_book(request: PageRequest) -> web.StreamResponse:
 
 
 async def stamp(request: PageRequest) -> web.StreamResponse:
-    """Show the arrival stamp of one document, to be laid on a print."""
+    """Show the arrival stamp at its place on the letter's first page, to be printed with the page or onto the paper."""
     async with request.deps.store.read(request.scope()) as work:
         document = await work.incoming.get(request.path("id"))
         arrival_stamp = books.stamp(await work.agency(), document)
-    text = await book_page.stamp(arrival_stamp, lang=request.lang, nonce=request.nonce)
-    response = web.Response(text=text, content_type="text/html", charset="utf-8")
-    response.headers.update(answers.page_headers(request.nonce, request.lang))
-    return response
+    leaf = None
+    with suppress(Denied):
+        leaf = await incoming_detail.make_preview(request, await incoming_access.find(request))
+    return await request.page(
+        "book/stamp.html",
+        title=request.say("books.stamp"),
+        document=document,
+        stamp=arrival_stamp,
+        stamp_day=dates.day_text(arrival_stamp.on),
+        sheet=next((s for s in leaf.sheets if s.number == 1 and s.words is None), None) if leaf else None,
+    )
 
 
 def _read_query(request: PageRequest) -> tuple[Ask, Problems]:

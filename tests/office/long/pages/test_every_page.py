@@ -34,7 +34,7 @@ FILES = frozenset(
             "book_numbers_file",
             "book_print",
         ),
-        *("book_stamp", "out_file", "out_file_viewed", "out_page", "out_packet_kept", "outgoing_list_file"),
+        *("out_file", "out_file_viewed", "out_page", "out_packet_kept", "outgoing_list_file"),
         *(
             "incoming_list_file",
             "news",

@@ -3,8 +3,10 @@ scripts, wide and narrow; the next one after it was taken in; and the persons wh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
+import pypdfium2 as pdfium
 from playwright.async_api import Page
 
 from gateway.domain.event import EventKind
@@ -75,6 +77,41 @@ async def test_without_scripts_pages_zoom_words_the_original_and_the_arrival_sta
     assert sheet_box["y"] < stamp_box["y"]
     # 50 mm of a sheet of 210 mm.
     assert abs(stamp_box["width"] / sheet_box["width"] - 50 / 210) < 0.01
+
+    await page.goto(f"/so-van-ban/dau-den/{document.id}")
+    with_page = await printed(page)
+    assert with_page.pictures == 1
+    await page.get_by_label("In cùng trang đầu").uncheck()
+    alone = await printed(page)
+    assert alone.pictures == 0
+    for sheet_printed in (with_page, alone):
+        assert sheet_printed.pages == 1
+        assert 14 < sheet_printed.left_mm < 64
+        assert 40 < sheet_printed.top_mm < 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """The stamp on what a browser prints, in millimetres from the sheet's upper left corner."""
+
+    pages: int
+    pictures: int
+    left_mm: float
+    top_mm: float
+
+
+async def printed(page: Page) -> Printed:
+    document = pdfium.PdfDocument(await page.pdf(prefer_css_page_size=True, print_background=True))
+    sheet, point = document[0], 25.4 / 72
+    text = sheet.get_textpage()
+    at, _ = text.search("ĐẾN", match_case=True).get_next() or (0, 0)
+    left, _, _, top = text.get_charbox(at)
+    return Printed(
+        pages=len(document),
+        pictures=sum(item.type == pdfium.raw.FPDF_PAGEOBJ_IMAGE for item in sheet.get_objects()),
+        left_mm=left * point,
+        top_mm=(sheet.get_height() - top) * point,
+    )
 
 
 async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longer(

@@ -3,6 +3,7 @@ more than it may; and the pages show who was quicker."""
 
 from __future__ import annotations
 
+import re
 import zipfile
 from datetime import timedelta
 from io import BytesIO
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, expect
 
+from gateway.deciding import agency_profile
+from gateway.domain.agency_profile import ABBREVIATION
 from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.incoming import act
@@ -23,6 +26,7 @@ from tests.office.pages import axe
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import NARROW, Enter, scope_of
 from tests.office.pages.watching import expect_answers
+from tests.office.support.printed_words import printed
 from tests.support.evidence import sealed
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
@@ -251,6 +255,43 @@ async def fill_in_recall(page: Page) -> None:
     await page.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
     await page.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
     await page.get_by_label("Số thông báo thu hồi").fill("7/TB")
+
+
+async def test_the_notice_of_a_recall_is_drafted_from_its_form_with_a_number_and_a_sheet(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    document = await sent(site)
+    await agency_profile.choose(site.node.store, site.clock, await scope_of(site), "An", ABBREVIATION, "STD")
+    expect_answers(page, {422})
+    await enter()
+    await page.goto(at(document, "/thu-hoi"))
+    await page.locator(f"input[value='{COMMUNE}']").uncheck()
+    drafts = page.get_by_role("button", name="Soạn thông báo thu hồi")
+    await page.get_by_label("Lý do").fill("Nhầm")
+    await drafts.click()
+    await expect(page.locator("[data-problems] a")).to_have_count(1)
+    await fill_in_recall(page)
+    await page.get_by_label("Số thông báo thu hồi").fill("")
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await drafts.click()
+
+    await expect(page.get_by_label("Số thông báo thu hồi")).to_have_value(re.compile("./TB-STD$"))
+    number = await page.get_by_label("Số thông báo thu hồi").input_value()
+    assert await drafts.count() == 0
+    assert await page.get_by_label("Lý do").input_value() == "Ban hành nhầm số liệu"
+    await axe.check(page, "/van-ban-di/{id}/thu-hoi (notice)")
+    await page.get_by_role("link", name=f"Mở {number}").click()
+    assert await page.locator("input[name=to_key]").count() == 1
+    file = await page.request.get(await page.locator(".own-files a").first.get_attribute("href") or "")
+    sheet = printed(await file.body())
+    for text in (
+        number,
+        "Ban hành nhầm số liệu",
+        document.draft.code,
+        "Nguyễn Văn Mẫu",
+        document.draft.subject,
+    ):
+        assert text in sheet
 
 
 async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(

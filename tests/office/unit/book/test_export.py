@@ -350,10 +350,8 @@ async def test_the_stamp_is_for_what_is_in_the_book(town: OfficeTown) -> None:
     fresh = next(d for d in await town.incoming(COMMUNE) if d.number == "502")
 
     stamp = books.stamp(agency, document)
-    page = await book_page.stamp(stamp, nonce="n")
 
-    assert (stamp.number, stamp.on, stamp.width_mm, stamp.height_mm) == ("1", town.node.out.today(), 50, 35)
-    assert all(word in page for word in ("ĐẾN", "Số: 1", "Ngày: 20/11/2026", agency.name))
+    assert (stamp.number, stamp.on, stamp.agency) == ("1", town.node.out.today(), agency.name)
     with pytest.raises(Clash, match="not in the book"):
         books.stamp(agency, fresh)
 

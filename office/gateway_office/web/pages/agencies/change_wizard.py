@@ -283,8 +283,8 @@ async def _check_steps(request: PageRequest, stated: Wizard, last_step: int) -> 
 
 
 async def _check_choice(request: PageRequest, stated: Wizard, on: date | None = None) -> Problems:
-    """List the conflicts of the chosen agencies, each at its field, or at the day once that is stated. `on` stands for a day
-    that is not stated yet."""
+    """List the conflicts of the chosen agencies, each at its field, or at the day once that is stated. `on` stands for a
+    day that is not stated yet."""
     trial = _reform_to_plan(stated, on)
     planned = await registry_changes.plan_reform(request.deps.deciding, trial)
     field_of = {target.code: f"code_{n}" for n, target in enumerate(trial.targets, 1)}
@@ -293,7 +293,11 @@ async def _check_choice(request: PageRequest, stated: Wizard, on: date | None = 
     for remark in planned.conflicts:
         code = remark.params.get("code", "")
         entry = await request.deps.registry.entry(code)
-        named = remark if entry is None else replace(remark, params={**remark.params, "code": common.agency_text(entry)})
+        named = (
+            remark
+            if entry is None
+            else replace(remark, params={**remark.params, "code": common.agency_text(entry)})
+        )
         (sentence,) = common.render_remarks(request, [named])
         problems.append((field_of.get(code, "") if on else "effective", sentence))
     return problems

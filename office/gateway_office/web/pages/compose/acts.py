@@ -11,15 +11,12 @@ from datetime import timedelta
 from aiohttp import web
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
-from gateway.domain.numbers import printed
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, Refused, StaleVersion
 from gateway.outgoing import drafting, manage, numbering
 from gateway.outgoing.addressing import ReadDocument
 from gateway.outgoing.intake import RequestFiles, receive_files
-from gateway.outgoing.services import profile_of
-from gateway.policy.numbering import gives_numbers, propose_symbol
-from gateway_office.book.books import next_number
+from gateway_office.letters import drafts
 from gateway_office.letters.habits import remembered
 from gateway_office.web.forms import Form
 from gateway_office.web.page_requests import PageRequest
@@ -230,22 +227,16 @@ async def _with_named(
 async def _reserve_number(
     request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
 ) -> web.StreamResponse:
-    """Reserve the next number for this draft. Where the node gives no numbers, it is only not offered to other drafts."""
-    out, scope, today = *request.outgoing, request.deps.out.today()
-    profile, draft = await profile_of(out, scope), stored.draft
-    issued_on = draft.issued_on or today
-    symbol = draft.symbol or propose_symbol(profile, draft.type_key, issued_on.year)
-    draft = replace(draft, symbol=symbol, issued_on=issued_on)
-    if gives_numbers(profile) and not editor.may_send(request, stored.kind):
-        raise Denied("only a clerk gives numbers", code="GW-RIGHT")
-    if not gives_numbers(profile):
-        draft = replace(draft, number=await next_number(request.deps.book, scope, draft, today))
-    elif not (draft.symbol or draft.type_key):
+    draft = await drafts.reserve_number(
+        request.deps.out,
+        request.deps.book,
+        request.scope(),
+        stored,
+        may_give=editor.may_send(request, stored.kind),
+    )
+    if draft is None:
         problem = ("symbol", request.say("compose.number.book"))
         return await editor.refused(request, typed_form.sheet, [problem])
-    else:
-        reserved = await numbering.reserve_for(out, scope, draft, subject_id=stored.id)
-        draft = replace(draft, number=printed(reserved.number))
     await uploads.save_over(request, stored, draft)
     return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 

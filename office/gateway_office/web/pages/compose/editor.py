@@ -45,7 +45,7 @@ from gateway.policy.numbering import gives_numbers, propose_symbol
 from gateway.policy.seal_verdict import seal_word
 from gateway.words import labels
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.web.dates import day_text
+from gateway_office.letters import drafts
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.compose import addressing, checking, fields
@@ -159,24 +159,12 @@ def _check_may_see(request: PageRequest, incoming: IncomingDocument) -> None:
 
 def _correction_draft(request: PageRequest, parent: OutgoingDocument) -> Draft:
     """Begin an ordinary letter that names the corrected document: R72 (correction by letter)."""
-    sent_draft = parent.draft
-    if sent_draft.issued_on is None:
-        raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
-    link = ReplyLink(
-        agency=request.own_agency.code,
-        number=sent_draft.code,
-        date=sent_draft.issued_on,
-        document_id=parent.document_id,
-    )
-    on = day_text(sent_draft.issued_on)
     return Draft(
         type_key="cong_van",
         type_name=labels.say("type.cong_van", "vi"),
-        subject=labels.say(
-            "compose.correction", "vi", type=sent_draft.type_name, code=sent_draft.code, date=on
-        ),
+        subject=drafts.subject_about("compose.correction", parent.draft),
         recipients=parent.draft.recipients,
-        replies_to=(link,),
+        replies_to=(drafts.link_to_own(request.own_agency.code, parent),),
         reply_required=False,
     )
 

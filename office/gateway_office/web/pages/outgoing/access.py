@@ -134,6 +134,16 @@ async def find(request: PageRequest) -> OutgoingView:
         )
 
 
+async def find_named(request: PageRequest, id: str) -> OutgoingDocument:
+    """Load another document of the agency, for a person who may read it."""
+    async with request.deps.store.read(request.scope()) as work:
+        document = await work.outgoing.get(id)
+    is_own = document.accepted_by == request.person.person.id
+    if document.is_sealed or not (is_own or request.may(Right.SEE_CONTENT, Manner.YES)):
+        raise Denied("this document is not one of this person", code="GW-RIGHT")
+    return document
+
+
 async def note_read(request: PageRequest, document: OutgoingDocument, file: str) -> None:
     own = document.accepted_by == request.person.person.id
     await content.note_read(request, document.id, file, assigned=own)
