@@ -39,7 +39,7 @@ def write(notice: Notice, letterhead: Letterhead, out: IO[bytes]) -> str:
     sheets.line(_say("type.thong_bao").upper(), size=15, bold=True, align=Align.CENTRE)
     sheets.line(draft.subject, size=12, bold=True, align=Align.CENTRE)
     sheets.space(6)
-    named = {
+    words = {
         "agency": letterhead.agency,
         "type": withdrawn.type_name or _say("book.slip.document"),
         "code": withdrawn.code,
@@ -48,7 +48,7 @@ def write(notice: Notice, letterhead: Letterhead, out: IO[bytes]) -> str:
         "reason": notice.reason,
     }
     for key in ("withdraws", "reason", "effect"):
-        sheets.line(_say(f"book.notice.{key}", **named), size=12)
+        sheets.line(_say(f"book.notice.{key}", **words), size=12)
         sheets.space(3)
     sheets.space(4)
     receivers = [f"- {r.name or r.code};" for r in draft.recipients]

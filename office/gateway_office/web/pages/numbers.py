@@ -9,6 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import OUT_NUMBERING
 from gateway.domain.book import Cell
 from gateway.domain.document import Draft
 from gateway.domain.numbers import LAPSED, GivenNumber, NumberState, printed
@@ -16,9 +17,11 @@ from gateway.errors import Clash, Refused
 from gateway.outgoing import numbering
 from gateway.outgoing.services import profile_of
 from gateway.policy.numbering import gives_numbers, propose_symbol, read_books
+from gateway_office.accounts import acting
 from gateway_office.book import table_files
 from gateway_office.book.books import BookFormat
 from gateway_office.book.table_files import XlsxColumn
+from gateway_office.domain.roles import PostRole
 from gateway_office.store.store import OfficeWork
 from gateway_office.web import dates, display_names
 from gateway_office.web.addresses import merged, url_for
@@ -62,6 +65,10 @@ async def show_numbers(request: PageRequest, problems: Problems | None = None) -
         names=await display_names.names_of(request, {n.by for n in page}, "incoming.by"),
         following=url_for(PATH, **merged(query, sau=more)) if more else "",
         gives=gives_numbers(profile),
+        setting=OUT_NUMBERING,
+        admins=[]
+        if gives_numbers(profile)
+        else await acting.holders_of(request.deps.accounts, request.own_agency.id, PostRole.AGENCY_ADMIN),
         types=[("", ""), *((key, request.say(f"type.{key}")) for key in fields.TYPES)],
         file=url_for(f"{PATH}/tai/xlsx", **merged(query)),
         text=url_for(f"{PATH}/tai/csv", **merged(query)),

@@ -239,15 +239,15 @@ async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
     assert COMMUNE in await page.inner_text("main")
     assert await page.locator("#queued").count() == 1
 
-    # What stands against the choice is told there, by the agency's name, and at the day that does not respect it.
-    later = f"{PROVINCE}.82"
-    table = f"code,name,valid_from\n{later},Chi cục Sau,2027-06-01\n".encode()
+    # Conflicts of the choice stand at its fields, with the agency's name; those of the day stand at the day.
+    future = f"{PROVINCE}.82"
+    table = f"code,name,valid_from\n{future},Chi cục Sau,2027-06-01\n".encode()
     await site.node.directory_changes.apply(await site.node.directory_changes.plan_import(table), "other")
-    merge = STATED.replace("rename", "merge").replace(DEPARTMENT, later) + f"&code_1={COMMUNE}"
+    merge = STATED.replace("rename", "merge").replace(DEPARTMENT, future) + f"&code_1={COMMUNE}"
     await page.goto(merge.replace("&effective=01/01/2027", "&step=3"))
-    told = await page.inner_text("section.warn")
-    assert f"Chi cục Sau ({later})" in told
-    assert "01/06/2027" in told
+    warning = await page.inner_text("section.warn")
+    assert f"Chi cục Sau ({future})" in warning
+    assert "01/06/2027" in warning
     await page.goto(f"{merge}&step=4")
     assert "01/06/2027" in await page.inner_text("#effective-fault")
     await page.goto(f"{STATED.replace('rename', 'recode')}&code_1={COMMUNE}&step=3")

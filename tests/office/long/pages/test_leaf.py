@@ -105,11 +105,11 @@ async def printed(page: Page) -> Printed:
     sheet, point = document[0], 25.4 / 72
     text = sheet.get_textpage()
     at, _ = text.search("ĐẾN", match_case=True).get_next() or (0, 0)
-    left, _, _, top = text.get_charbox(at)
+    begin, _, _, top = text.get_charbox(at)
     return Printed(
         pages=len(document),
         pictures=sum(item.type == pdfium.raw.FPDF_PAGEOBJ_IMAGE for item in sheet.get_objects()),
-        left_mm=left * point,
+        left_mm=begin * point,
         top_mm=(sheet.get_height() - top) * point,
     )
 

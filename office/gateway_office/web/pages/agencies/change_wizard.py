@@ -293,12 +293,9 @@ async def _check_choice(request: PageRequest, stated: Wizard, on: date | None = 
     for remark in planned.conflicts:
         code = remark.params.get("code", "")
         entry = await request.deps.registry.entry(code)
-        named = (
-            remark
-            if entry is None
-            else replace(remark, params={**remark.params, "code": common.agency_text(entry)})
-        )
-        (sentence,) = common.render_remarks(request, [named])
+        if entry is not None:
+            remark = replace(remark, params={**remark.params, "code": common.agency_text(entry)})
+        (sentence,) = common.render_remarks(request, [remark])
         problems.append((field_of.get(code, "") if on else "effective", sentence))
     return problems
 

@@ -16,7 +16,7 @@ from gateway.errors import Clash, Denied, Refused, StaleVersion
 from gateway.outgoing import drafting, manage, numbering
 from gateway.outgoing.addressing import ReadDocument
 from gateway.outgoing.intake import RequestFiles, receive_files
-from gateway_office.letters import drafts
+from gateway_office.book import drafts
 from gateway_office.letters.habits import remembered
 from gateway_office.web.forms import Form
 from gateway_office.web.page_requests import PageRequest

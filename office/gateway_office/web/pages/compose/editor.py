@@ -44,8 +44,8 @@ from gateway.outgoing.services import profile_of
 from gateway.policy.numbering import gives_numbers, propose_symbol
 from gateway.policy.seal_verdict import seal_word
 from gateway.words import labels
+from gateway_office.book import drafts
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.letters import drafts
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.compose import addressing, checking, fields

@@ -13,8 +13,8 @@ from gateway.domain.person import Person
 from gateway.errors import Denied, Refused
 from gateway.outgoing import recall
 from gateway_office.accounts import acting
+from gateway_office.book import drafts
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.letters import drafts
 from gateway_office.letters.habits import remembered
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
@@ -105,8 +105,8 @@ async def _draft_notice(
         )
     except Refused as error:
         return await repeat(reasons(request, error))
-    shown = {_DRAFTED: notice.id, _REASON: form.text("reason")}
-    return request.confirm(f"{outgoing.path}/thu-hoi", "outgoing.notice_drafted", **shown)
+    query = {_DRAFTED: notice.id, _REASON: form.text("reason")}
+    return request.confirm(f"{outgoing.path}/thu-hoi", "outgoing.notice_drafted", **query)
 
 
 def _missing_in_recall(

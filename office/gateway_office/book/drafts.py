@@ -33,7 +33,7 @@ async def reserve_number(
     *,
     may_give: bool,
 ) -> Draft | None:
-    """Reserve the next number for this draft, and return the draft with it; None where nothing says which book. Where the
+    """Reserve the next number for this draft, and return the draft with it; None without type and notation. Where the
     node gives no numbers, it is only not offered to other drafts."""
     today = services.today()
     profile, draft = await profile_of(services, scope), stored.draft
@@ -51,7 +51,7 @@ async def reserve_number(
 
 
 def link_to_own(agency_code: str, document: OutgoingDocument) -> ReplyLink:
-    """Make the link by which a letter names a document that this agency sent."""
+    """Make the link of a letter to a document that this agency sent."""
     if document.draft.issued_on is None:
         raise Clash(f"{document.id} has no date", code="GW-NO-DRAFT")
     return ReplyLink(
@@ -62,9 +62,9 @@ def link_to_own(agency_code: str, document: OutgoingDocument) -> ReplyLink:
     )
 
 
-def subject_about(key: str, named: Draft) -> str:
-    on = day_text(named.issued_on) if named.issued_on else ""
-    return labels.say(key, "vi", type=named.type_name, code=named.code, date=on)
+def subject_about(key: str, document: Draft) -> str:
+    on = day_text(document.issued_on) if document.issued_on else ""
+    return labels.say(key, "vi", type=document.type_name, code=document.code, date=on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
