@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gateway import holding
+from gateway import holding, preservation
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
@@ -180,7 +180,8 @@ async def _add_fact(
 
 
 async def purge_recalled(services: IncomingServices) -> int:
-    """Purge every recalled document whose recall was agreed to before the profile's days; return how many."""
+    """Purge every recalled document whose recall was agreed to before the profile's days, unless a preservation order is
+    about it (R129); return how many."""
     purged = 0
     for agency in await services.store.hosted():
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
@@ -204,6 +205,8 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
         facts = await work.facts.of_subject(document.id)
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]
         if not agreed or max(agreed) + services.profile.recall_purge > services.clock.now():
+            return False
+        if await preservation.order_over(work, document) is not None:
             return False
         for inbox_id in sorted(await packets_of(work, document, facts)):
             await work.blobs.drop("inbox", inbox_id)

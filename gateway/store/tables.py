@@ -460,6 +460,16 @@ class HoldContentRow(Row, table=True):
     size: int = Field(sa_type=BigInteger)
 
 
+class PreservationOrderRow(ThingOfAgency, table=True):
+    """One preservation order (R129), with its text and persons in `body`."""
+
+    __table_args__ = (index("ix_preservation_order_begun", "agency_id", "begun_at", "id"),)
+
+    is_open: bool
+    begun_at: datetime
+    body: str = Field(sa_type=Text)
+
+
 class RecipientGroupRow(OfAgency, table=True):
     """Named group of recipients. `folded` is the name without accents and case, so two names that read the same are one."""
 

@@ -22,6 +22,7 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.paper_letters import SqlPaperParts
+from gateway.store.preservation import SqlPreservation
 from gateway.store.readings import SqlReadings
 from gateway.store.recipient_groups import SqlRecipientGroups
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
@@ -54,6 +55,7 @@ class SqlWork:
     pending = Part(SqlPendingRevocations)
     events = Part(SqlEvents, 3)
     holds = Part(SqlHolds)
+    preservation = Part(SqlPreservation)
     paper = Part(SqlPaperParts)
     groups = Part(SqlRecipientGroups)
     idempotency = Part(SqlIdempotency, 3)

@@ -69,6 +69,7 @@ DUE = {
     *(f"audit {name}" for name in ("verify", "search", "export", "publish", "losses", "erase")),
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
+    *(f"preserve {name}" for name in ("list", "add", "ask-end", "end")),
     *(f"evidence {name}" for name in ("make", "verify", "page", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
     *(f"book {name}" for name in ("files", "file-list", "hand-over")),
@@ -182,6 +183,7 @@ def test_the_version_needs_none_of_the_heavy_libraries() -> None:
 # Always with the passphrase and second factor of a person.
 BY_A_PERSON = {
     *("hold lift", "hold purge", "people end-set-up"),
+    *("preserve add", "preserve ask-end", "preserve end"),
     *("keys propose", "keys propose-all", "keys approve"),
     *("proposals approve", "proposals reject", "proposals anchor"),
     *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
@@ -201,6 +203,7 @@ NEVER_BY_A_KEY = {
     "tokens",
     "compat",
     "hold",
+    "preserve",
     "keys",
     "trust",
     "proposals",

@@ -1,0 +1,117 @@
+"""`gateway preserve`: preservation orders (R129). In: documents or conditions, reason and decision, the deciding person's
+name. Out: the order, all orders, or one that has ended; the first person asks for an end, a second one ends it. Needs the
+role `head` or `trust`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Annotated, Any
+
+from gateway.cli import output, people
+from gateway.cli.command import Cursor, Invocation, Limit, Why, argument, noun, option
+from gateway.cli.node import CommandContext, StoreContext
+from gateway.cli.people import As
+from gateway.cli.typed_times import day
+from gateway.domain.account import AgencyScope
+from gateway.domain.person import Role
+from gateway.domain.preservation import PreservationOrder, Preserved
+from gateway.errors import Denied
+
+_COLUMNS = output.columns("id state:cli.preserve about decision since=begun_at", dim="id")
+_DECIDE = frozenset({Role.HEAD, Role.TRUST})
+Id = Annotated[str, argument("Id of the order, from: gateway preserve list")]
+Day = Annotated[str | None, option("Day of the document: 2026-11-20.")]
+
+verb = noun("preserve").verb
+
+
+@verb("", "-o json")
+async def list_(call: Invocation, context: StoreContext, limit: Limit = 50, cursor: Cursor = None) -> None:
+    """List orders, newest first, with those that have ended."""
+    async with context.node.store.read(context.scope) as work:
+        page = await work.preservation.page(limit=limit, cursor=cursor)
+    output.rows(
+        call,
+        [_record(call, order) for order in page.items],
+        _COLUMNS,
+        extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
+    )
+
+
+@verb(
+    "--document inb_01J… --decision '12/QĐ-TTr' --why 'Thanh tra yêu cầu giữ' --as 'A. Head'",
+    "--partner Z91.12 --since 2026-01-01 --decision '5/CV-CA' --why 'Điều tra' --as 'A. Head' --yes",
+    ask="cli.ask.preserve",
+)
+async def add(
+    call: Invocation,
+    context: CommandContext,
+    decision: Annotated[str, option("Number of the paper that asks for it.")],
+    why: Why,
+    as_: As,
+    document: Annotated[list[str] | None, option("Id of a document (repeat for more).")] = None,
+    partner: Annotated[str, option("Code of the other agency.")] = "",
+    since: Day = None,
+    until: Day = None,
+    file: Annotated[str, option("Code of the file of records.")] = "",
+) -> None:
+    """Order that named documents stay, or each that meets all conditions, also later ones."""
+    from gateway import preservation
+
+    about = Preserved(
+        documents=tuple(document or ()),
+        partner=partner.upper(),
+        since=date.fromisoformat(day(since)) if since else None,
+        until=date.fromisoformat(day(until)) if until else None,
+        file_code=file,
+    )
+    scope = await _signed_in(call, context, as_)
+    node = context.node
+    order = await preservation.begin(node.store, node.clock, scope, about, why, decision)
+    output.record(call, _record(call, order))
+
+
+@verb("prs_01J… --why 'Kết luận đã ban hành' --as 'A. Head'", writes=True)
+async def ask_end(call: Invocation, context: CommandContext, order: Id, why: Why, as_: As) -> None:
+    """Ask for the end of an order; it stays in force until a second person ends it."""
+    from gateway import preservation
+
+    scope = await _signed_in(call, context, as_)
+    asked = await preservation.ask_end(context.node.store, context.node.clock, scope, order, why)
+    output.record(call, _record(call, asked))
+
+
+@verb("prs_01J… --as 'B. Second'", ask="cli.ask.preserve_end")
+async def end(call: Invocation, context: CommandContext, order: Id, as_: As) -> None:
+    """End an order as the second person. What was due to go may then go."""
+    from gateway import preservation
+
+    scope = await _signed_in(call, context, as_)
+    ended = await preservation.end(context.node.store, context.node.clock, scope, order)
+    output.record(call, _record(call, ended))
+
+
+async def _signed_in(call: Invocation, context: CommandContext, name: str) -> AgencyScope:
+    """Return the agency's scope of the person who decides. Raise Denied without the role."""
+    person = (await people.sign_in(call, context.node, name)).person
+    if not (_DECIDE & set(person.roles) and person.is_active):
+        raise Denied(f"{person.name} has neither the role `head` nor `trust`", code="GW-ROLE")
+    return replace(context.scope, principal_id=person.id)
+
+
+def _record(call: Invocation, order: PreservationOrder) -> dict[str, Any]:
+    about = order.about
+    values = {
+        "partner": about.partner,
+        "since": about.since.isoformat() if about.since else "",
+        "until": about.until.isoformat() if about.until else "",
+        "file": about.file_code,
+    }
+    conditions = ", ".join(f"{name} {value}" for name, value in values.items() if value)
+    return output.fields(order, "id begun_at by reason decision ended_at ended_by") | {
+        "state": "ended" if not order.is_open else "end_asked" if order.asked_end else "open",
+        "about": conditions or call.word("cli.preserve.documents", count=len(about.documents)),
+        "documents": list(about.documents),
+        **values,
+    }
