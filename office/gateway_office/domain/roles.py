@@ -40,6 +40,7 @@ class Right(StrEnum):
     FREEZE = "freeze"
     SEALED_HOLD = "sealed-hold"
     DESTROY = "destroy"
+    PRESERVE = "preserve"
     INSPECT = "inspect"
 
 
