@@ -18,8 +18,8 @@ from gateway.domain.preservation import (
     MOST_DOCUMENTS,
     AskedEnd,
     Candidate,
+    Extent,
     PreservationOrder,
-    Preserved,
     covering,
 )
 from gateway.domain.wall_clock import local
@@ -32,33 +32,34 @@ if TYPE_CHECKING:
 
 
 async def begin(
-    store: SqlStore, clock: Clock, scope: AgencyScope, about: Preserved, reason: str, decision: str
+    store: SqlStore, clock: Clock, scope: AgencyScope, extent: Extent, reason: str, decision: str
 ) -> PreservationOrder:
-    """Make an order. Raise Clash where it is about nothing, or says not why; NotFound for a document of nobody here."""
+    """Make an order. Raise Clash for one without extent, reason or decision; NotFound for a document that the agency has
+    not."""
     reason, decision = _check_reason(reason), " ".join(decision.split())
-    if about.is_empty:
+    if extent.is_empty:
         raise Clash(
             "a preservation order names documents, or a partner, days, a file", code="GW-PRESERVE-WHAT"
         )
     if not decision or len(decision) > LONGEST_DECISION:
         raise Clash("a preservation order names the decision that asks for it", code="GW-PRESERVE-DECISION")
-    if len(about.documents) > MOST_DOCUMENTS:
+    if len(extent.documents) > MOST_DOCUMENTS:
         raise Clash(f"one order names up to {MOST_DOCUMENTS} documents", code="GW-PRESERVE-MANY")
     now = clock.now()
     async with store.begin(scope) as work:
-        for id in about.documents:
+        for id in extent.documents:
             await _find_document(work, id)
         order = PreservationOrder(
             id=clock.new_id("prs_"),
             agency_id=scope.agency_id,
-            about=about,
+            extent=extent,
             reason=reason,
             decision=decision,
             by=scope.principal_id,
             begun_at=now,
         )
         await work.preservation.add(order)
-        facts = {"reason": reason, "decision": decision, "about": _facts_of(about)}
+        facts = {"reason": reason, "decision": decision, "about": _facts_of(extent)}
         await _commit(work, order, EventKind.PRESERVATION_ORDERED, now, facts)
     return order
 
@@ -136,13 +137,13 @@ async def _commit(
     await work.commit()
 
 
-def _facts_of(about: Preserved) -> dict[str, Any]:
+def _facts_of(extent: Extent) -> dict[str, Any]:
     facts = {
-        "documents": list(about.documents),
-        "partner": about.partner,
-        "since": about.since.isoformat() if about.since else "",
-        "until": about.until.isoformat() if about.until else "",
-        "file": about.file_code,
+        "documents": list(extent.documents),
+        "partner": extent.partner,
+        "since": extent.since.isoformat() if extent.since else "",
+        "until": extent.until.isoformat() if extent.until else "",
+        "file": extent.file_code,
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -15,7 +15,7 @@ from gateway.cli.people import As
 from gateway.cli.typed_times import day
 from gateway.domain.account import AgencyScope
 from gateway.domain.person import Role
-from gateway.domain.preservation import PreservationOrder, Preserved
+from gateway.domain.preservation import Extent, PreservationOrder
 from gateway.errors import Denied
 
 _COLUMNS = output.columns("id state:cli.preserve about decision since=begun_at", dim="id")
@@ -59,7 +59,7 @@ async def add(
     """Order that named documents stay, or each that meets all conditions, also later ones."""
     from gateway import preservation
 
-    about = Preserved(
+    extent = Extent(
         documents=tuple(document or ()),
         partner=partner.upper(),
         since=date.fromisoformat(day(since)) if since else None,
@@ -68,7 +68,7 @@ async def add(
     )
     scope = await _signed_in(call, context, as_)
     node = context.node
-    order = await preservation.begin(node.store, node.clock, scope, about, why, decision)
+    order = await preservation.begin(node.store, node.clock, scope, extent, why, decision)
     output.record(call, _record(call, order))
 
 
@@ -78,8 +78,8 @@ async def ask_end(call: Invocation, context: CommandContext, order: Id, why: Why
     from gateway import preservation
 
     scope = await _signed_in(call, context, as_)
-    asked = await preservation.ask_end(context.node.store, context.node.clock, scope, order, why)
-    output.record(call, _record(call, asked))
+    waiting = await preservation.ask_end(context.node.store, context.node.clock, scope, order, why)
+    output.record(call, _record(call, waiting))
 
 
 @verb("prs_01J… --as 'B. Second'", ask="cli.ask.preserve_end")
@@ -101,17 +101,17 @@ async def _signed_in(call: Invocation, context: CommandContext, name: str) -> Ag
 
 
 def _record(call: Invocation, order: PreservationOrder) -> dict[str, Any]:
-    about = order.about
+    extent = order.extent
     values = {
-        "partner": about.partner,
-        "since": about.since.isoformat() if about.since else "",
-        "until": about.until.isoformat() if about.until else "",
-        "file": about.file_code,
+        "partner": extent.partner,
+        "since": extent.since.isoformat() if extent.since else "",
+        "until": extent.until.isoformat() if extent.until else "",
+        "file": extent.file_code,
     }
     conditions = ", ".join(f"{name} {value}" for name, value in values.items() if value)
     return output.fields(order, "id begun_at by reason decision ended_at ended_by") | {
         "state": "ended" if not order.is_open else "end_asked" if order.asked_end else "open",
-        "about": conditions or call.word("cli.preserve.documents", count=len(about.documents)),
-        "documents": list(about.documents),
+        "about": conditions or call.word("cli.preserve.documents", count=len(extent.documents)),
+        "documents": list(extent.documents),
         **values,
     }

@@ -13,8 +13,8 @@ MOST_DOCUMENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preserved:
-    """What an order is about: named documents, or each document that meets all stated conditions, today's and later
+class Extent:
+    """Extent of an order: named documents, or each document that meets all stated conditions, today's and later
     ones."""
 
     documents: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Preserved:
 
     @property
     def is_empty(self) -> bool:
-        return self == Preserved()
+        return self == Extent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class PreservationOrder:
 
     id: str
     agency_id: str
-    about: Preserved
+    extent: Extent
     reason: str
     decision: str
     by: str
@@ -68,16 +68,16 @@ class PreservationOrder:
 
     def covers(self, document: Candidate) -> bool:
         """Tell whether the document must stay."""
-        about = self.about
-        if not self.is_open or about.is_empty:
+        extent = self.extent
+        if not self.is_open or extent.is_empty:
             return False
-        if about.documents:
-            return document.id in about.documents
+        if extent.documents:
+            return document.id in extent.documents
         return (
-            about.partner in ("", *document.partners)
-            and (about.since is None or about.since <= document.day)
-            and (about.until is None or document.day <= about.until)
-            and about.file_code in ("", document.file_code)
+            (not extent.partner or extent.partner in document.partners)
+            and (extent.since is None or extent.since <= document.day)
+            and (extent.until is None or document.day <= extent.until)
+            and extent.file_code in ("", document.file_code)
         )
 
 

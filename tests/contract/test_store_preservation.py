@@ -1,5 +1,5 @@
-"""Preservation orders in both databases: the open ones of an agency, and nobody else's; no order is added beside a unit of
-work that drops content."""
+"""Preservation orders in both databases: the open ones of an agency, and of no other agency; no order is added beside a
+unit of work that drops content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import replace
 from datetime import date
 
-from gateway.domain.preservation import PreservationOrder, Preserved
+from gateway.domain.preservation import Extent, PreservationOrder
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH
@@ -17,7 +17,7 @@ def order(clock: ManualClock, agency_id: str) -> PreservationOrder:
     return PreservationOrder(
         id=clock.new_id("prs_"),
         agency_id=agency_id,
-        about=Preserved(partner="Z91", since=date(2026, 1, 1)),
+        extent=Extent(partner="Z91", since=date(2026, 1, 1)),
         reason="Thanh tra yêu cầu",
         decision="12/QĐ",
         by="prn_1",
@@ -31,8 +31,8 @@ async def test_open_orders_are_those_of_the_agency_that_have_not_ended(
     first, ended, foreign = (order(clock, s.agency_id) for s in (NORTH, NORTH, SOUTH))
     for scope, orders in ((NORTH, (first, ended)), (SOUTH, (foreign,))):
         async with store.begin(scope) as work:
-            for each in orders:
-                await work.preservation.add(each)
+            for new in orders:
+                await work.preservation.add(new)
             await work.commit()
     async with store.begin(NORTH) as work:
         await work.preservation.save(replace(ended, ended_by="prn_2", ended_at=clock.now()))
@@ -49,20 +49,20 @@ async def test_open_orders_are_those_of_the_agency_that_have_not_ended(
 async def test_no_order_is_added_while_a_unit_of_work_relies_on_there_being_none(
     store: SqlStore, clock: ManualClock
 ) -> None:
-    done = []
+    steps = list[str]()
 
     async def add() -> None:
         async with store.begin(NORTH) as work:
             await work.preservation.add(order(clock, NORTH.agency_id))
             await work.commit()
-        done.append("added")
+        steps.append("added")
 
     async with store.begin(NORTH) as work:
         assert await work.preservation.open() == []
         adding = asyncio.create_task(add())
         # Without the lock it is added within milliseconds.
         await asyncio.wait([adding], timeout=0.5)
-        done.append("dropped")
+        steps.append("dropped")
         await work.commit()
     await adding
-    assert done == ["dropped", "added"]
+    assert steps == ["dropped", "added"]

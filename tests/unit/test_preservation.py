@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway import preservation
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
-from gateway.domain.preservation import AskedEnd, Candidate, PreservationOrder, Preserved, covering
+from gateway.domain.preservation import AskedEnd, Candidate, Extent, PreservationOrder, covering
 from gateway.errors import Clash, NotFound
 from gateway.incoming import seal
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
@@ -24,11 +24,11 @@ WHY, DECISION = "Thanh tra yêu cầu giữ nguyên hồ sơ", "12/QĐ-TTr"
 YEARS = timedelta(days=400)
 
 
-def order(**about: Any) -> PreservationOrder:
+def order(**extent: Any) -> PreservationOrder:
     return PreservationOrder(
         id="prs_1",
         agency_id="agc_1",
-        about=Preserved(**about),
+        extent=Extent(**extent),
         reason=WHY,
         decision=DECISION,
         by="prn_1",
@@ -57,7 +57,7 @@ async def test_a_recalled_document_under_an_order_keeps_its_content_until_two_pe
         node, scope = town.node, await town.scope(PROVINCE)
         document, free = await recalled(town, "501"), await recalled(town, "502")
         begun = await preservation.begin(
-            node.store, town.clock, scope, Preserved(documents=(document.id,)), WHY, DECISION
+            node.store, town.clock, scope, Extent(documents=(document.id,)), WHY, DECISION
         )
         town.clock.advance(YEARS)
 
@@ -88,18 +88,18 @@ async def test_a_recalled_document_under_an_order_keeps_its_content_until_two_pe
 async def test_an_order_names_what_why_and_for_which_paper(tmp_path: Path) -> None:
     async with opened(tmp_path) as town:
         store, scope = town.node.store, await town.scope(PROVINCE)
-        about = Preserved(partner=DEPARTMENT)
-        for what, why, decision in (
-            (Preserved(), WHY, DECISION),
-            (about, "ngắn", DECISION),
-            (about, WHY, " "),
-            (about, WHY, "x" * 101),
+        partner = Extent(partner=DEPARTMENT)
+        for extent, why, decision in (
+            (Extent(), WHY, DECISION),
+            (partner, "ngắn", DECISION),
+            (partner, WHY, " "),
+            (partner, WHY, "x" * 101),
         ):
             with pytest.raises(Clash):
-                await preservation.begin(store, town.clock, scope, what, why, decision)
+                await preservation.begin(store, town.clock, scope, extent, why, decision)
         for id in ("inb_nobody", "msg_nobody", "other"):
             with pytest.raises(NotFound):
-                await preservation.begin(store, town.clock, scope, Preserved(documents=(id,)), WHY, DECISION)
+                await preservation.begin(store, town.clock, scope, Extent(documents=(id,)), WHY, DECISION)
         assert await _orders(town) == []
 
 
@@ -112,18 +112,20 @@ DAYS = st.dates(date(2026, 1, 1), date(2026, 1, 9))
 CODES = st.sampled_from(["", "Z91", "Z91.12"])
 
 
-@given(partner=CODES, since=st.none() | DAYS, until=st.none() | DAYS, file=CODES, day=DAYS, code=CODES)
+@given(partner=CODES, since=st.none() | DAYS, until_day=st.none() | DAYS, file=CODES, day=DAYS, code=CODES)
 def test_a_document_stays_when_it_meets_all_stated_conditions(
-    partner: str, since: date | None, until: date | None, file: str, day: date, code: str
+    partner: str, since: date | None, until_day: date | None, file: str, day: date, code: str
 ) -> None:
     document = Candidate(id="inb_1", partners=frozenset({code}), day=day, file_code=code)
-    made = order(partner=partner, since=since, until=until, file_code=file)
+    example = order(partner=partner, since=since, until=until_day, file_code=file)
     stated = [
         *([partner == code] if partner else []),
         *([since <= day] if since else []),
-        *([day <= until] if until else []),
+        *([day <= until_day] if until_day else []),
         *([file == code] if file else []),
     ]
-    assert made.covers(document) == (bool(stated) and all(stated))
-    ended = replace(made, asked_end=AskedEnd(by="a", why=WHY, at=made.begun_at), ended_at=made.begun_at)
+    assert example.covers(document) == (bool(stated) and all(stated))
+    ended = replace(
+        example, asked_end=AskedEnd(by="a", why=WHY, at=example.begun_at), ended_at=example.begun_at
+    )
     assert covering([ended], document) is None

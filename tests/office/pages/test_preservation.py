@@ -30,7 +30,7 @@ async def test_an_order_is_made_from_the_letter_and_ended_by_two_persons(
     await add.click()
     await page.wait_for_url("**told=books.preservation.added*")
     row = page.get_by_role("row", name="12/QĐ-TTr")
-    await expect(row.get_by_role("link", name=document.id)).to_be_visible()
+    await expect(row.get_by_role("link", name=f"{document.number}/{document.symbol}")).to_be_visible()
     await axe.check(page, PATH)
 
     await row.get_by_role("link", name="Đề nghị kết thúc").click()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from gateway import preservation
-from gateway.domain.preservation import LONGEST_DECISION, LONGEST_REASON, PreservationOrder, Preserved
+from gateway.domain.preservation import LONGEST_DECISION, LONGEST_REASON, Extent, PreservationOrder
 from gateway.errors import Clash, NotFound
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import dates, display_names, routes
@@ -18,7 +18,7 @@ from gateway_office.web.pages.agencies import common
 from gateway_office.web.routes import Needs
 
 PATH = "/so-van-ban/giu-nguyen"
-_ROWS = 100
+_ROWS, _MOST_NAMES = 50, 5
 _ENDS = (Needs(right=Right.PRESERVE, manners=(Manner.YES,)),)
 get, post, both = routes.sharing(needs=(Needs(right=Right.PRESERVE),), key="books")
 
@@ -27,12 +27,16 @@ async def show_orders(request: PageRequest, problems: Problems | None = None) ->
     cursor = request.ask("sau")[:200] or None
     async with request.deps.store.read(request.scope()) as work:
         page = await work.preservation.page(limit=_ROWS, cursor=cursor)
+        ids = [id for order in page.items for id in order.extent.documents[:_MOST_NAMES]]
+        lines = await work.office.lists.lines(ids)
     people = {id for order in page.items for id in _people_of(order)}
     return await request.form_page(
         "books/preservation.html",
         problems,
         title=request.say("books.preservation"),
         orders=page.items,
+        lines=lines,
+        most=_MOST_NAMES,
         following=page.next_cursor,
         names=await display_names.names_of(request, people, "incoming.by"),
         document=request.ask("van-ban")[:80],
@@ -45,7 +49,7 @@ async def show_orders(request: PageRequest, problems: Problems | None = None) ->
 @faults_on(show_orders, Clash, NotFound)
 async def add(request: PageRequest) -> web.StreamResponse:
     text, problems = request.form.text, Problems()
-    about = Preserved(
+    extent = Extent(
         documents=tuple(text("documents").split()),
         since=dates.typed_day(text("since"), request.today),
         until=dates.typed_day(text("until"), request.today),
@@ -53,15 +57,17 @@ async def add(request: PageRequest) -> web.StreamResponse:
     )
     if text("partner"):
         code, fault = await common.known_code(request, text("partner"))
-        about = replace(about, partner=code)
+        extent = replace(extent, partner=code)
         problems += [("partner", fault)] if fault else []
     for name in ("since", "until"):
-        if text(name) and getattr(about, name) is None:
+        if text(name) and getattr(extent, name) is None:
             problems.append((name, request.say("books.day.unreadable")))
     if problems:
         return await show_orders(request, problems)
     deps = request.deps
-    await preservation.begin(deps.store, deps.clock, request.scope(), about, text("reason"), text("decision"))
+    await preservation.begin(
+        deps.store, deps.clock, request.scope(), extent, text("reason"), text("decision")
+    )
     return request.confirm(PATH, "books.preservation.added")
 
 
@@ -90,7 +96,7 @@ async def end(request: PageRequest) -> web.StreamResponse:
         f"{key}.text",
         key,
         back=PATH,
-        about=(order.decision, order.asked_end.why if is_second and order.asked_end else order.reason),
+        extent=(order.decision, order.asked_end.why if is_second and order.asked_end else order.reason),
         part="" if is_second else "books/_preservation_end.html",
         look="card",
         grave=is_second,

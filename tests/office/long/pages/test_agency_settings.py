@@ -30,7 +30,7 @@ async def test_an_administrator_changes_a_setting_from_a_day_on(site: Site, page
     row = page.locator("tbody tr", has_text="Thời gian hoàn tác")
     await opened(page, PATH)
     await expect(row).to_contain_text("0 giây")
-    await expect(row).to_contain_text("theo mặc định của nút")
+    await expect(row).to_contain_text("theo mặc định của hệ thống")
     await row.get_by_role("link").click()
     await axe.check(page, "a setting of an agency")
     yesterday = f"{local(site.clock.now()) - timedelta(days=1):%d/%m/%Y}"

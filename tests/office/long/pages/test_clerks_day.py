@@ -366,7 +366,7 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
     await page.goto("/van-ban-di")
     with hand.task("recall a document from the list", most_clicks=7):
         await hand.click(f"{row(page, document)} a[data-open]")
-        await hand.click(page.get_by_role("link", name="Sai gì?"))
+        await hand.click(page.get_by_role("link", name="Thu hồi, thay thế, đính chính…"))
         await hand.click(page.get_by_role("link", name="Thu hồi văn bản…"))
         await hand.fill("#reason", "Ban hành nhầm số liệu của đợt trước")
         await hand.fill("#approved_by", SIGNER)
@@ -380,7 +380,7 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
     states = Counter(d.state for d in await town.deliveries(ACTOR, document))
     assert states == {"request_agreed": len(MORE_COMMUNES) + 1}
     await page.goto(f"/van-ban-di/{document.id}")
-    await expect(page.locator("#recipients")).to_contain_text("Đồng ý lấy lại")
+    await expect(page.locator("#recipients")).to_contain_text("Đồng ý thu hồi")
 
 
 async def answer_a_recall(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:

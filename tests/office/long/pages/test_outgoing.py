@@ -118,7 +118,9 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await rows.first.locator("summary").first.click()
     assert await rows.first.get_by_role("img").get_attribute("aria-label") == "Bước 2/5: Đã đến"
     buttons = page.locator(".deeds .button").locator("visible=true")
-    assert await buttons.all_inner_texts() == ["Sửa và gửi lại…", "Sai gì?"], "what is needed stands first"
+    assert await buttons.all_inner_texts() == ["Sửa và gửi lại…", "Thu hồi, thay thế, đính chính…"], (
+        "what is needed stands first"
+    )
     await page.locator("#fold-way > summary").click()
     steps = page.get_by_role("list", name="Đường đi của văn bản").get_by_role("listitem")
     assert "2/2 nơi nhận" in await steps.nth(1).inner_text()
@@ -223,7 +225,7 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
         return (await context.request.get(site.url + at(document, path))).status
 
     await enter(HEAD, path=at(document))
-    assert await page.get_by_text("Sai gì?").count() == 0
+    assert await page.get_by_text("Thu hồi, thay thế, đính chính…").count() == 0
     for role in (OFFICER, UNIT_HEAD):
         await enter(role)
         assert [await status(x) for x in ("", "/tep/1", "/phieu-gui", "/don-doc")] == [403] * 4
@@ -308,7 +310,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     await page.set_viewport_size(NARROW)
     await page.goto(at(document))
     assert await page.locator(".deeds .button").locator("visible=true").count() == 2
-    await page.get_by_role("link", name="Sai gì?").click()
+    await page.get_by_role("link", name="Thu hồi, thay thế, đính chính…").click()
     await axe.check(page, "/van-ban-di/{id}/sai-gi")
     leads = [
         (await x.get_attribute("href") or "").removeprefix(at(document))
