@@ -40,8 +40,8 @@ async def list_(call: Invocation, context: StoreContext, limit: Limit = 50, curs
 
 
 @verb(
-    "--document inb_01J… --decision '12/QĐ-TTr' --why 'Thanh tra yêu cầu giữ' --as 'A. Head'",
-    "--partner Z91.12 --since 2026-01-01 --decision '5/CV-CA' --why 'Điều tra' --as 'A. Head' --yes",
+    "--document inb_01J… --decision '12/QD-TTr' --why 'Asked for by inspectors' --as 'A. Head'",
+    "--partner Z91.12 --since 2026-01-01 --decision '5/CV-CA' --why 'Investigation' --as 'A. Head' --yes",
     ask="cli.ask.preserve",
 )
 async def add(
@@ -72,7 +72,7 @@ async def add(
     output.record(call, _record(call, order))
 
 
-@verb("prs_01J… --why 'Kết luận đã ban hành' --as 'A. Head'", writes=True)
+@verb("prs_01J… --why 'The conclusion was issued' --as 'A. Head'", writes=True)
 async def ask_end(call: Invocation, context: CommandContext, order: Id, why: Why, as_: As) -> None:
     """Ask for the end of an order; it stays in force until a second person ends it."""
     from gateway import preservation

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gateway import holding, preservation
+from gateway import holding
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
@@ -201,6 +201,8 @@ async def purge_recalled(services: IncomingServices) -> int:
 
 async def _purge(services: IncomingServices, scope: AgencyScope, document: IncomingDocument) -> bool:
     """Drop the document's content if it is due; return whether it was purged now."""
+    from gateway import preservation
+
     async with services.store.begin(scope) as work:
         facts = await work.facts.of_subject(document.id)
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]

@@ -4,6 +4,7 @@ scope. Out: repositories whose writes all become visible together at `commit`, o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.proof import StatusPacket
@@ -22,7 +23,6 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.paper_letters import SqlPaperParts
-from gateway.store.preservation import SqlPreservation
 from gateway.store.readings import SqlReadings
 from gateway.store.recipient_groups import SqlRecipientGroups
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
@@ -32,6 +32,16 @@ from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
 from gateway.store.units import SqlUnitParts, SqlUnits
 from gateway.store.uploads import SqlUploads
+
+if TYPE_CHECKING:
+    from gateway.store.preservation import SqlPreservation
+
+
+def _preservation(tx: Transaction, scope: AgencyScope) -> SqlPreservation:
+    """Make the repository of orders that few nodes have, so that its module is loaded with the first use."""
+    from gateway.store.preservation import SqlPreservation
+
+    return SqlPreservation(tx, scope)
 
 
 class SqlWork:
@@ -55,7 +65,7 @@ class SqlWork:
     pending = Part(SqlPendingRevocations)
     events = Part(SqlEvents, 3)
     holds = Part(SqlHolds)
-    preservation = Part(SqlPreservation)
+    preservation = Part(_preservation)
     paper = Part(SqlPaperParts)
     groups = Part(SqlRecipientGroups)
     idempotency = Part(SqlIdempotency, 3)

@@ -53,6 +53,7 @@ async def recalled(town: Town, number: str) -> IncomingDocument:
 async def test_a_recalled_document_under_an_order_keeps_its_content_until_two_persons_ended_it(
     tmp_path: Path,
 ) -> None:
+    """R129 (freeze sets)."""
     async with opened(tmp_path) as town:
         node, scope = town.node, await town.scope(PROVINCE)
         document, free = await recalled(town, "501"), await recalled(town, "502")
