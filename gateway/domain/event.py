@@ -145,6 +145,8 @@ class EventKind(StrEnum):
     HOLD_PURGED = "hold.purged"
     INBOX_DROPPED = "inbox.dropped"
     REPORT_SCHEDULED = "report.scheduled"
+    RULE_CHANGED = "rule.changed"
+    RULE_APPLIED = "rule.applied"
     INBOX_REPORT = "inbox.report"
     MESSAGE_REPORT = "message.report"
     BOOK_ENTERED = "register.entered"

@@ -110,6 +110,7 @@ STEPS = {
     "r0302_second_secret_and_senders.py": "897ce75820f0acf0",
     "r0303_recipients.py": "0bafe20f1eee63f3",
     "r0304_witnesses.py": "0f444a04a2006056",
+    "r0305_office_rules.py": "afcf21a1de0a3b03",
 }
 
 
