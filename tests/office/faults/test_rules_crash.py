@@ -19,7 +19,7 @@ from tests.office.support.node import PROVINCE, OfficeTown, opened
 from tests.office.support.scenes import TownScene
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 
-DONE = (("tag", "follow", "mail"), 1, 1, 1)
+ALL_ACTS = (("tag", "follow", "mail"), 1, 1, 1)
 
 
 async def prepare(folder: Path) -> None:
@@ -58,9 +58,9 @@ async def recovered(folder: Path) -> bool:
     """Take the letter in once more in the copy of a crashed node; return whether the crash had left it taken in."""
     async with opened(folder, clock_after(3)) as town:
         was_done = (await town.only()).state is InState.ACCEPTED
-        assert await effects(town) == (DONE if was_done else ((), 0, 0, 0))
+        assert await effects(town) == (ALL_ACTS if was_done else ((), 0, 0, 0))
         await take_in(town)
-        assert await effects(town) == DONE
+        assert await effects(town) == ALL_ACTS
     return was_done
 
 

@@ -70,11 +70,11 @@ def a_rule(
 
 
 async def save(town: OfficeTown, rule: OfficeRule, *, is_on: bool = True) -> OfficeRule:
-    kept = await keeper(town)
-    await kept.save(rule)
-    saved = max((await kept.load())[0], key=lambda rule: (rule.made_at, rule.id))
+    rule_keeper = await keeper(town)
+    await rule_keeper.save(rule)
+    saved = max((await rule_keeper.load())[0], key=lambda rule: (rule.made_at, rule.id))
     if is_on:
-        await kept.switch(saved, is_on=True)
+        await rule_keeper.switch(saved, is_on=True)
     return saved
 
 
@@ -182,24 +182,24 @@ async def test_a_part_that_is_gone_is_left_out_and_shown_and_the_letter_is_taken
         town, a_rule(town, RuleActs(unit="Phòng cũ", tag=TAG, people=(officer, head, "prn_x"), mails=True))
     )
     await tags_and_views.remove_tag(town.node.store, await town.scope(DEPARTMENT), tag_id)
-    kept = await keeper(town)
+    rule_keeper = await keeper(town)
     login = town.people[PostRole.OFFICER, "department"].person.login or ""
-    await posts.take(town.node.accounts, kept.by, login, PostRole.OFFICER, kept.agency_id)
+    await posts.take(town.node.accounts, rule_keeper.by, login, PostRole.OFFICER, rule_keeper.agency_id)
     document = await arrive(town)
 
     await town.status(document, "03")
 
     assert [e.data["person"] for e in await acts_of_rules(town, document.id)] == [head, head]
-    rules, choices = await kept.load()
+    rules, choices = await rule_keeper.load()
     assert [choices.missing(rule.acts) for rule in rules] == [["unit", "tag", "people"]]
-    await units.add_unit(town.node.accounts, kept.by, kept.agency_id, "PHÒNG CŨ")
-    assert (await kept.load())[1].missing(rules[0].acts) == ["tag", "people"]
+    await units.add_unit(town.node.accounts, rule_keeper.by, rule_keeper.agency_id, "PHÒNG CŨ")
+    assert (await rule_keeper.load())[1].missing(rules[0].acts) == ["tag", "people"]
 
 
 async def test_a_trial_names_as_many_letters_of_the_month_as_the_rule_then_meets(town: OfficeTown) -> None:
     """The rule meets the same letters again when they are entered anew, as far as they are in the register."""
     await make_tag(town)
-    kept = await keeper(town)
+    rule_keeper = await keeper(town)
     rule = await save(town, a_rule(town, urgency=Urgency.URGENT, words="y te"), is_on=False)
     subjects = [
         (HEALTH, Urgency.URGENT),
@@ -213,40 +213,40 @@ async def test_a_trial_names_as_many_letters_of_the_month_as_the_rule_then_meets
             await town.status(document, "03")
     town.clock.advance(3600)
 
-    trial = await kept.try_on_month(rule)
+    trial = await rule_keeper.try_on_month(rule)
 
     assert (trial.count, trial.total, len(trial.lines)) == (10, 20, 10)
     assert {line.card.subject for line in trial.lines} == {HEALTH}
-    await kept.switch(rule, is_on=True)
+    await rule_keeper.switch(rule, is_on=True)
     for document in [d for d in await town.incoming(DEPARTMENT) if d.state is InState.NEW]:
         await town.status(document, "03")
     met = [d for d in await town.incoming(DEPARTMENT) if await acts_of_rules(town, d.id)]
-    assert (await kept.try_on_month(rule)).count == trial.count + len(met) == 12
+    assert (await rule_keeper.try_on_month(rule)).count == trial.count + len(met) == 12
     town.clock.advance(timedelta(days=31).total_seconds())
-    assert (await kept.try_on_month(rule)).total == 0
+    assert (await rule_keeper.try_on_month(rule)).total == 0
 
 
 async def test_a_changed_rule_is_off_until_it_was_tried_as_it_stands(town: OfficeTown) -> None:
     await make_tag(town)
-    kept, document = await keeper(town), await arrive(town)
+    rule_keeper, document = await keeper(town), await arrive(town)
     tried = await save(town, a_rule(town))
     changed = replace(tried, condition=RuleCondition(words="y te co so"), is_on=True)
-    await kept.save(changed)
+    await rule_keeper.save(changed)
 
     await town.status(document, "03")
 
     assert await tags(town, document) == []
     with pytest.raises(Clash, match="was changed since"):
-        await kept.switch(tried, is_on=True)
-    ((rule,), _) = await kept.load()
+        await rule_keeper.switch(tried, is_on=True)
+    ((rule,), _) = await rule_keeper.load()
     assert (rule.is_on, rule.tried_at, rule.condition.words) == (False, None, "y te co so")
-    await kept.switch(rule, is_on=True)
-    await kept.switch(rule, is_on=False)
-    await kept.remove(rule)
+    await rule_keeper.switch(rule, is_on=True)
+    await rule_keeper.switch(rule, is_on=False)
+    await rule_keeper.remove(rule)
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         events = await work.events.of_subject(rule.id)
     assert [e.data["what"] for e in events] == ["made", "on", "changed", "on", "off", "removed"]
-    assert {e.principal_id for e in events} == {kept.by.person_id}
+    assert {e.principal_id for e in events} == {rule_keeper.by.person_id}
     assert events[3].data["count"] == 1
 
 
