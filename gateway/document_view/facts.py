@@ -27,6 +27,7 @@ _EVENT_KEYS = {
     EventKind.INBOX_SUBMITTED: "submitted",
     EventKind.INBOX_OPINION: "opinion",
     EventKind.INBOX_HANDED_BACK: "handed_back",
+    EventKind.RULE_APPLIED: "rule",
 }
 
 
@@ -265,6 +266,9 @@ def _event_text(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str,
         case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
             words = str(data.get("note") or data.get("opinion") or "")
             return (words,) if words else ()
+        case EventKind.RULE_APPLIED:
+            target = data.get("tag") or names.get(str(data.get("person")), "")
+            return (labels.say(f"incoming.rule.{data['what']}", lang, rule=data["name"], target=target),)
         case _:
             return ()
 

@@ -148,6 +148,8 @@ class EventKind(StrEnum):
     PRESERVATION_ENDED = "preservation.ended"
     INBOX_DROPPED = "inbox.dropped"
     REPORT_SCHEDULED = "report.scheduled"
+    RULE_CHANGED = "rule.changed"
+    RULE_APPLIED = "rule.applied"
     INBOX_REPORT = "inbox.report"
     MESSAGE_REPORT = "message.report"
     BOOK_ENTERED = "register.entered"

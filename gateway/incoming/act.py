@@ -328,6 +328,8 @@ class _StatusChange:
             await self._queue_answer(acknowledge.of_document(document), terms)
         await self._record_event(document)
         await self._share_parts(document)
+        if is_taken_in and not any(f.track is Track.BUSINESS and f.code == "03" for f in self.facts):
+            await self.work.note_entry(document)
         return document
 
     async def _share_parts(self, document: IncomingDocument) -> None:

@@ -197,6 +197,7 @@ async def _enter(
     await work.facts.add(document.id, fact)
     details = _event_details(document, entry) | ({"copy_of": copies[0].id} if copies else {})
     await work.events.append(EventKind.BOOK_ENTERED, document.id, now, details)
+    await work.note_entry(document)
     return EnteredDocument(document=document, entry=entry)
 
 

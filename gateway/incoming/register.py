@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Each agency has one book of incoming documents.
 BOOK = Book.INCOMING.value
-_TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
+TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
 async def enter(
@@ -119,7 +119,7 @@ def check_number(
 
 def lacks_number(state: InState, document: IncomingDocument) -> bool:
     """Tell whether the document was taken in without a number, as in mode A: a document system may bring one later."""
-    return document.register_no is None and state in _TAKEN_IN_STATES
+    return document.register_no is None and state in TAKEN_IN_STATES
 
 
 async def give_number(

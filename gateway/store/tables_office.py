@@ -259,6 +259,22 @@ class TagMarkRow(Row, table=True):
     marked_at: datetime
 
 
+class OfficeRuleRow(ThingOfAgency, table=True):
+    """Rule of the agency for incoming letters; `condition` and `acts` are JSON."""
+
+    __tablename__ = "office_rule"
+
+    name: str
+    position: int
+    condition: str = Field(sa_type=Text)
+    acts: str = Field(sa_type=Text)
+    made_by: str
+    made_at: datetime
+    is_on: bool
+    tried_at: datetime | None = None
+    tried_count: int
+
+
 # --- notices of stops and incidents ---------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import IncomingDocument
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
 from gateway.store.accounts import SqlAgencyProfile, lock_hosted
@@ -90,6 +91,10 @@ class SqlWork:
         """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it
         is no longer hosted."""
         return await lock_hosted(self._tx, self.scope.agency_id, self._clock.now())
+
+    async def note_entry(self, document: IncomingDocument) -> None:
+        """Note that the document was entered in the register just now. The office carries out an agency's rules then; the
+        exchange does nothing."""
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Call `tell` once this unit of work is committed, and never when it is not: for counters."""

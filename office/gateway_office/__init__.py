@@ -16,6 +16,7 @@ SUBJECTS = {
     "recalls": "recall_ask recalls",
     "reforms": "reforms",
     "reports": "report",
+    "office_rules": "office_rule",
     "tags": "tags",
     "tasks": "chart dashboard lamp task tasks",
     "told": "told",

@@ -38,6 +38,7 @@ class DigestMail:
         for agency in hosted:
             try:
                 sent += await notices.send_request_answers(self._reminders, agency)
+                sent += await notices.send_rule_mails(self._reminders, agency)
                 sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)

@@ -10,10 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import UNREADABLE, IncomingDocument
 from gateway.domain.event import Event, EventKind, rights_subject
 from gateway.domain.text import plain
 from gateway.domain.timer_table import Receivers, Timer
@@ -30,7 +32,7 @@ from gateway_office.duties import DutySources
 from gateway_office.policy import todo
 from gateway_office.policy.reminders import Letter, LetterSort, UnitPeople, duty_letters, letters_due
 from gateway_office.services import TodoServices
-from gateway_office.store.store import SqlNotices
+from gateway_office.store.store import RULE_MAIL_KEY, SqlNotices
 from gateway_office.todo import gather, gather_for_steps, gather_of_units
 
 if TYPE_CHECKING:
@@ -131,13 +133,54 @@ async def send_request_answers(reminders: Reminders, agency: HostedAgency) -> in
         receivers = tuple(own or await reminders.admins(agency.id))
         if not receivers:
             continue
-        async with services.store.begin(scope) as work:
-            claim = await work.office.reminders.claim(key, _mail_id(scope, key), at, at + SENDING)
-            await work.commit()
-        if claim is not None:
-            mail = _write_answer(agency, request, claim.mail, receivers)
-            sent += await _send(reminders, scope, mail, [key], at, agency=agency.code)
+        write = partial(_write_answer, agency, request, to=receivers)
+        sent += await _send_planned(reminders, agency, key, at, write)
     return sent
+
+
+async def send_rule_mails(reminders: Reminders, agency: HostedAgency) -> int:
+    """Tell persons of the letters that a rule of the agency lets them follow; return the number of mails. The letter's
+    entry in the register planned each of them. None goes about a letter that was sealed since."""
+    if agency.left_at is not None:
+        return 0
+    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    at, sent = services.clock.now(), 0
+    async with services.store.read(scope) as work:
+        keys = await work.office.reminders.planned(RULE_MAIL_KEY, at)
+    for key in keys:
+        person_id, document_id, rule = key.removeprefix(RULE_MAIL_KEY).split(":", 2)
+        async with services.store.read(scope) as work:
+            letters = [d for d in await work.incoming.of_many([document_id]) if d.state not in UNREADABLE]
+        receivers = tuple(await reminders.person(person_id))
+        if not receivers or not letters:
+            async with services.store.changing(scope) as work:
+                await work.office.reminders.confirm([key])
+            continue
+        write = partial(_write_rule_mail, agency, letters[0], rule, to=receivers)
+        sent += await _send_planned(reminders, agency, key, at, write)
+    return sent
+
+
+def _write_rule_mail(
+    agency: HostedAgency, letter: IncomingDocument, rule: str, id: str, to: tuple[str, ...]
+) -> Mail:
+    """Write the rule and the arrival number alone: the person may have no right to read the letter yet."""
+    params = {"agency": agency.name, "rule": rule, "arrival": letter.register_no or "–"}
+    subject, text = (labels.say(f"mail.rule.{part}", _LANG, **params) for part in ("subject", "text"))
+    return Mail(to=to, subject=_plain(subject), text=_plain(text), id=id)
+
+
+async def _send_planned(
+    reminders: Reminders, agency: HostedAgency, key: str, at: datetime, write: Callable[[str], Mail]
+) -> bool:
+    """Claim a reminder and send the mail that `write` makes with the claim's id; return whether it was sent."""
+    scope = AgencyScope(agency_id=agency.id, principal_id="node")
+    async with reminders.services.store.begin(scope) as work:
+        claim = await work.office.reminders.claim(key, _mail_id(scope, key), at, at + SENDING)
+        await work.commit()
+    return claim is not None and await _send(
+        reminders, scope, write(claim.mail), [key], at, agency=agency.code
+    )
 
 
 def _write_answer(agency: HostedAgency, request: AccountRequest, id: str, to: tuple[str, ...]) -> Mail:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.comments import Comment
-from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Urgency
 from gateway.domain.handling import Share, UnitPart
 from gateway.domain.queues import InboxPacket
 from gateway.domain.states import State
@@ -23,6 +23,7 @@ from gateway.policy import timers
 from gateway_office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, share_viewer
 from gateway_office.domain.notice import NotificationSettings, Partner, Ring, RingKind, SubjectKind
 from gateway_office.domain.task import Task, TaskKind
+from gateway_office.store.store import FOLLOW_KEY
 from gateway_office.todo import TaskCount
 
 MOST_RINGS = 200
@@ -134,7 +135,7 @@ class RingBoard:
 
     async def of_comments(self, scope: AgencyScope, share: Share | None) -> Sequence[Ring]:
         """Return rings on comments of others that the person has not read, on letters that the person has seen and may
-        still see."""
+        still see; and on letters in work that a rule of the agency lets the person follow, anew with each new fact."""
         key = scope.agency_id, f"comments\n{scope.principal_id}"
         if (cached := self._cached(key)) is not None:
             return cached
@@ -142,13 +143,18 @@ class RingBoard:
         async with self.bell.services.store.read(scope) as work:
             unread = await work.comments.unread_by(scope.principal_id, _LETTERS)
             documents = [(c, await work.incoming.get(c.document_id)) for c in unread]
-        visible = [
-            (comment, document)
-            for comment, document in documents
-            if document.state is not InState.SEALED
-            and (share is None or share.covers_assignment(document.assignment))
-        ]
-        return self._keep(key, turn, [*of_comments(visible)])
+            follow_key = f"{FOLLOW_KEY}{scope.principal_id}:"
+            keys = await work.office.reminders.planned(follow_key, self.bell.services.clock.now())
+            ids = {key.removeprefix(follow_key).partition(":")[0] for key in keys}
+            followed = await work.incoming.of_many(ids) if ids else ()
+            facts = await work.facts.of_subjects(sorted(ids)) if ids else {}
+
+        def may_see(document: IncomingDocument) -> bool:
+            is_shared = share is None or share.covers_assignment(document.assignment)
+            return is_shared and document.state is not InState.SEALED
+
+        comments = of_comments((c, document) for c, document in documents if may_see(document))
+        return self._keep(key, turn, [*comments, *of_followed(filter(may_see, followed), facts)])
 
     async def services(self, scope: AgencyScope, *, fresh: bool = False) -> NotificationSettings:
         """Return the person's settings; `fresh` where another process may have changed it in these seconds."""
@@ -303,6 +309,23 @@ def of_comments(comments: Iterable[tuple[Comment, IncomingDocument]]) -> Iterato
         )
         newest[document.id] = max(newest.get(document.id, ring), ring, key=lambda r: r.at)
     yield from newest.values()
+
+
+def of_followed(documents: Iterable[IncomingDocument], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:
+    """Yield rings on letters in work that the person follows, at the time of the newest fact of each."""
+    for document in documents:
+        if document.state in WORKED_ON:
+            yield Ring(
+                id=f"follow:{document.id}",
+                kind=RingKind.FOLLOW,
+                says="bell.follow.one",
+                at=max((fact.at for fact in facts.get(document.id, ())), default=document.arrived_at),
+                subject_kind=SubjectKind.INCOMING,
+                subject_id=document.id,
+                document=document.code,
+                title=document.subject,
+                party=document.sender_name or document.sender_code,
+            )
 
 
 def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) -> Iterator[Ring]:

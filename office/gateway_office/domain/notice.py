@@ -94,6 +94,7 @@ class RingKind(StrEnum):
     SET_ASIDE = "aside"
     SILENT = "silent"
     COMMENT = "comment"
+    FOLLOW = "follow"
 
 
 class SubjectKind(StrEnum):

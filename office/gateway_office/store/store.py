@@ -20,6 +20,7 @@ from sqlmodel import col
 
 from gateway import errors, random_source
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
@@ -39,7 +40,7 @@ from gateway.store.tables_office import (
 )
 from gateway.store.transaction import Open, SlowTransaction, Transaction
 from gateway.store.work import SqlWork
-from gateway_office.domain.listing import SavedView, Side, Tag
+from gateway_office.domain.listing import MOST_ON_ONE, SavedView, Side, Tag
 from gateway_office.domain.notice import Notice, NotificationSettings, RingKind
 from gateway_office.domain.pending import PendingAct
 from gateway_office.store import lists_figures
@@ -53,6 +54,8 @@ from gateway_office.store.reminders import SqlReminders
 from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
 
 if TYPE_CHECKING:
+    from gateway_office.policy.office_rules import OfficeRule
+    from gateway_office.store.office_rules import SqlOfficeRules
     from gateway_office.store.past_decisions import SqlPastDecisions
 
 V = TypeVar("V")
@@ -61,6 +64,8 @@ MOST_KEEPINGS = 20
 KEEPING_AGE = timedelta(hours=1)
 _KEEPING = KeepingRow
 
+FOLLOW_KEY, RULE_MAIL_KEY = "rule-follow:", "rule-mail:"
+"""First part of the keys of reminders that a rule plans: the person follows the document; a mail about it is due."""
 # Changes that some hundred documents on their way make.
 _MANY_CHANGES = 200
 
@@ -274,6 +279,13 @@ def _open_past(tx: Transaction, scope: AgencyScope) -> SqlPastDecisions:
     return SqlPastDecisions(tx, scope)
 
 
+def _open_rules(tx: Transaction, scope: AgencyScope) -> SqlOfficeRules:
+    """Open an agency's rules; their modules are loaded with the first letter that is taken in."""
+    from gateway_office.store.office_rules import SqlOfficeRules
+
+    return SqlOfficeRules(tx, scope)
+
+
 @dataclass(eq=False)
 class SqlOfficeRows:
     """Rows of the office, of one agency within one unit of work."""
@@ -294,6 +306,7 @@ class SqlOfficeRows:
     notification_settings = Part(SqlNotificationSettings)
     submissions = Part(SqlSubmissions)
     past = _slow_part(_open_past)
+    rules = Part(_open_rules)
     pending = Part(SqlPendingActs)
 
     @property
@@ -326,6 +339,45 @@ class OfficeWork(SqlWork):
         """Create the unit; `cache` is for units that only read."""
         super().__init__(tx, scope, clock, follower)
         self.office = SqlOfficeRows(tx, scope, clock, folder, cache)
+
+    async def rules_met(self, document: IncomingDocument) -> Sequence[OfficeRule]:
+        """Return the agency's rules in force that the document meets, in their order."""
+        if not (rules := await self.office.rules.all(is_on=True)):
+            return ()
+        from gateway_office.policy.office_rules import meets, traits_of
+
+        letter = traits_of(document)
+        return [rule for rule in rules if meets(letter, rule.condition)]
+
+    async def note_entry(self, document: IncomingDocument) -> None:
+        """Carry out the rules that the document meets, in this unit of work. A part that names what there is no longer is
+        left out; each act is an event that names its rule."""
+        for rule in await self.rules_met(document):
+            await self._put_tag(rule, document.id)
+            readers = await self.office.rules.readers(self._clock.now()) if rule.acts.people else {}
+            for person_id in rule.acts.people:
+                if person_id in readers:
+                    await self._let_follow(rule, document.id, person_id)
+
+    async def _put_tag(self, rule: OfficeRule, document_id: str) -> None:
+        tags, at = self.office.tags, self._clock.now()
+        tag = await tags.find(rule.acts.tag) if rule.acts.tag else None
+        if tag is None or len((await tags.of_documents([document_id])).get(document_id, ())) >= MOST_ON_ONE:
+            return
+        if await tags.mark(tag.id, Side.IN, document_id, at, rule.id):
+            await self._record(rule, document_id, at, what="tag", tag=tag.name)
+
+    async def _let_follow(self, rule: OfficeRule, document_id: str, person_id: str) -> None:
+        reminders, at = self.office.reminders, self._clock.now()
+        await reminders.plan(f"{FOLLOW_KEY}{person_id}:{document_id}:{rule.id}", at)
+        await self._record(rule, document_id, at, what="follow", person=person_id)
+        if rule.acts.mails:
+            await reminders.plan(f"{RULE_MAIL_KEY}{person_id}:{document_id}:{rule.name}", at)
+            await self._record(rule, document_id, at, what="mail", person=person_id)
+
+    async def _record(self, rule: OfficeRule, document_id: str, at: datetime, **details: str) -> None:
+        data = {"rule": rule.id, "name": rule.name, **details}
+        await self.events.append(EventKind.RULE_APPLIED, document_id, at, data)
 
 
 class SqlOfficeStore(SqlStore):

@@ -21,6 +21,7 @@ SUBJECT_PATHS: Mapping[SubjectKind, str] = {
 _OWN_KINDS = (
     RingKind.ASSIGNED,
     RingKind.COMMENT,
+    RingKind.FOLLOW,
     RingKind.RECALL,
     RingKind.DUE,
     RingKind.RETURNED,
@@ -34,6 +35,7 @@ _ALL_KINDS = (
     RingKind.FAILED,
     RingKind.SILENT,
     RingKind.COMMENT,
+    RingKind.FOLLOW,
 )
 # News about the clerk's tasks reach others when they turn them on.
 _MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})

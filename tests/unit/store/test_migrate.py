@@ -110,7 +110,8 @@ STEPS = {
     "r0302_second_secret_and_senders.py": "897ce75820f0acf0",
     "r0303_recipients.py": "0bafe20f1eee63f3",
     "r0304_witnesses.py": "0f444a04a2006056",
-    "r0306_preservation.py": "3177b12d1c9a1bdf",
+    "r0305_office_rules.py": "afcf21a1de0a3b03",
+    "r0306_preservation.py": "a7f962d88247b6c7",
 }
 
 

@@ -6,7 +6,7 @@ Expand: one table, which the former program does not know.
 from alembic import op
 
 revision = "0306"
-down_revision = "0304"
+down_revision = "0305"
 phase = "expand"
 
 _TABLE = """

@@ -65,7 +65,7 @@ UNLINKED: frozenset[str] = frozenset(
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
         "work_file_archive",  # no file of the demonstration is closed
-        *("webhook", "webhook_act", "report_schedule_ask", "node_schedule_ask"),
+        *("webhook", "webhook_act", "report_schedule_ask", "node_schedule_ask", "rule_ask"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
         # No agency of the demonstration asks for accounts, and none has handed in its list.
@@ -103,6 +103,7 @@ EMPTY = {
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
     ("record_files", "book.file_list.empty"): "no document of the demonstration states a file of records",
     ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
+    ("rules", "admin.rules.empty"): "no agency of the demonstration has rules",
     ("node_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
     ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",

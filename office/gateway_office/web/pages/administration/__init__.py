@@ -1,5 +1,5 @@
 """Administration: accounts and rights, units, mailboxes, requests about accounts, the half-yearly
-review, printed forms, API keys of programs and what they called, webhooks."""
+review, printed forms, rules for incoming letters, API keys of programs and what they called, webhooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gateway_office.web.pages.administration import (
     paper_forms,
     requests,
     rights,
+    rules,
     settings,
     timers,
     units,
@@ -33,5 +34,6 @@ ROUTES: tuple[PageRoute, ...] = (
     *first_steps.ROUTES,
     *webhooks.ROUTES,
     *settings.ROUTES,
+    *rules.ROUTES,
     *timers.ROUTES,
 )

@@ -117,7 +117,8 @@ async def form_values(
 async def suggest(
     request: PageRequest, document: IncomingDocument, rows: Sequence[UnitRows]
 ) -> SuggestedReceiver | None:
-    """Suggest a unit or person by what the agency decided on letters like this one; None where it does not agree."""
+    """Suggest the unit of the first rule of the agency that the letter meets; else a unit or person by what the agency
+    decided on letters like this one, None where it does not agree."""
     from gateway_office.policy.suggestions import receiver_key
 
     receivers = {
@@ -126,6 +127,14 @@ async def suggest(
         for r in (row.unit, *row.persons)
         for key in r.unit.keys
     }
+    async with request.deps.store.read(request.scope()) as work:
+        rules = await work.rules_met(document)
+    for rule in rules:
+        unit = receivers.get(receiver_key(unit_key(rule.acts.unit), None))
+        if unit is not None:
+            reason = request.say("incoming.suggest.rule", rule=rule.name)
+            day = await _day_within(request, rule.acts.days)
+            return SuggestedReceiver(value=unit.value, name=unit.name, day=day, reason=reason)
     past = await request.deps.past.load(*request.incoming)
     sender = document.sender_name or document.sender_code
     best = past.suggest(bare_words(document.subject), name_key(sender), receivers)
@@ -134,16 +143,10 @@ async def suggest(
     receiver = receivers[best.choice]
     name = f"{receiver.name} ({receiver.unit.name})" if receiver.person else receiver.name
     reason = "both" if best.of_sender and best.words else "sender" if best.of_sender else "words"
-    day = ""
-    if best.days is not None:
-        office = await request.deps.todo.office(request.own_agency.id)
-        # The day before the one counted, and the working day after it: a day off moves to the next one that works.
-        ends = next_working_day(office, request.today + timedelta(days=max(best.days, 1) - 1))
-        day = dates.day_text(ends)
     return SuggestedReceiver(
         value=receiver.value,
         name=name,
-        day=day,
+        day=await _day_within(request, best.days),
         reason=request.say(
             f"incoming.suggest.{reason}",
             count=best.count,
@@ -152,6 +155,15 @@ async def suggest(
             words=_as_written(document.subject, best.words),
         ),
     )
+
+
+async def _day_within(request: PageRequest, days: int | None) -> str:
+    """Return the day after so many days as text; empty for none. A day off moves to the next one that works."""
+    if days is None:
+        return ""
+    office = await request.deps.todo.office(request.own_agency.id)
+    # The day before the one counted, and the working day after it.
+    return dates.day_text(next_working_day(office, request.today + timedelta(days=max(days, 1) - 1)))
 
 
 def _as_written(subject: str, words: str) -> str:
