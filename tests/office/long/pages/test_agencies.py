@@ -282,7 +282,7 @@ async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguishe
     field_lines = (await page.input_value("#sources")).split("\n")
     assert {line for line in field_lines if line} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
     await page.goto("/co-quan/cay")
-    assert await page.locator(".spot").count() > 3
+    assert await page.locator(".letter .level").count() > 3
 
 
 async def proposed(page: Page, decider: Decider) -> str:
