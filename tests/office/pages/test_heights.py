@@ -111,10 +111,10 @@ async def test_on_a_phone_and_enlarged_the_paper_is_what_is_seen_and_acts_are_on
             assert acts["height"] <= ACTS_AT_MOST, (path, width)
             assert acts["y"] - top >= PAPER_ENLARGED, (path, width)
     # The quieter ways open over the letter.
-    way = page.locator("#more-ways a").first
-    await expect(way).to_be_hidden()
+    quiet_act = page.locator("#more-ways a").first
+    await expect(quiet_act).to_be_hidden()
     await page.locator(".more-ways").click()
-    await expect(way).to_be_visible()
+    await expect(quiet_act).to_be_visible()
 
 
 @pytest.mark.long

@@ -243,7 +243,7 @@ async def test_five_letters_of_a_book_and_five_figures_of_a_report_are_read_with
     await letters_arrive(town, 5, taken_in=True)
     await come_in(town, page, PostRole.CLERK, "/so-van-ban?so=incoming")
     loaded: list[str] = []
-    page.on("domcontentloaded", lambda shown: loaded.append(shown.url))
+    page.on("domcontentloaded", lambda loaded_page: loaded.append(loaded_page.url))
     with hand.task("read five letters of a book", most_clicks=0, most_keys=5):
         for n in range(5):
             await hand.press("j")
