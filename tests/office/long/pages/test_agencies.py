@@ -326,11 +326,11 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "province"))
     await page.goto("/co-quan")
-    await page.click(".agency-search summary")
+    await page.click(".filters summary")
     await page.select_option("#cap", "2")
     await page.select_option("#trang-thai", "dang-hoat-dong")
     await page.fill("#goc", PROVINCE.lower())
-    await page.click("form[action='/co-quan'] button.main")
+    await page.click(".filters .acts button")
 
     codes = list(await lately(page))
     assert DEPARTMENT in codes
@@ -379,10 +379,10 @@ async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Sit
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "commune"))
     await page.goto("/co-quan")
-    await page.click(".agency-search summary")
+    await page.click(".filters summary")
     await page.select_option("#van-ban", "khong-6-thang")
     await page.fill("#goc", PROVINCE)
-    await page.click("form[action='/co-quan'] button.main")
+    await page.click(".filters .acts button")
 
     assert {*await lately(page)} == {DEPARTMENT}, "neither whom it writes with, nor itself"
     assert await page.input_value("#van-ban") == "khong-6-thang"
