@@ -1,11 +1,12 @@
 """Days and times as people type them and as pages write them. In: text and today; a moment. Out: of 20/11/2026,
 20-11-2026, 20112026, 2026-11-20, the words for today and tomorrow in both languages, 7:30, 0730, 7h30 a date or a
 time, or None for other text; of a moment 14:02 20/11/2026 in Vietnamese time and in both languages alike, or less
-where the day is today. Pure."""
+where the day is today; of today the periods that offices look at. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 
 from gateway.domain.text import fold
@@ -59,3 +60,20 @@ def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
         return ""
     moment = local(at)
     return moment.strftime(time if moment.date() == local(now).date() else f"{time} %d/%m/%Y")
+
+
+def periods(today: date) -> Sequence[tuple[str, date, date]]:
+    """List the periods that offices report on: key of the words, first and last day."""
+    week = today - timedelta(days=today.weekday())
+    month = today.replace(day=1)
+    quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
+    half = date(today.year, 1 if today.month < 7 else 7, 1)
+    last = (month - timedelta(days=1)).replace(day=1)
+    return (
+        ("week", week, today),
+        ("month", month, today),
+        ("last_month", last, month - timedelta(days=1)),
+        ("quarter", quarter, today),
+        ("half", half, today),
+        ("year", date(today.year, 1, 1), today),
+    )

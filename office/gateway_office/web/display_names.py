@@ -1,15 +1,31 @@
 """Names of principals and agencies, as pages show them. In: ids or codes. Out: the name of each: a person's own, the label
-of a program or of the node itself, an agency's in the registry."""
+of a program or of the node itself, an agency's in the registry, or that shortened for a row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from gateway.domain.queues import InboxPacket
 from gateway.errors import NotFound
+from gateway.words import labels
 from gateway_office.web.request_context import RequestContext
 
 NODE_ITSELF = "node"
+
+
+@lru_cache(maxsize=4_096)
+def short_name(name: str | None) -> str:
+    """Shorten the words for a kind of agency in a name, as offices abbreviate them: one table of the labels has them."""
+    for words, abbreviation in _abbreviations():
+        name = (name or "").replace(words, abbreviation)
+    return name or ""
+
+
+@lru_cache(maxsize=1)
+def _abbreviations() -> tuple[tuple[str, str], ...]:
+    pairs = (line.split("=") for line in labels.say("agencies.short", "vi").split(";"))
+    return tuple((words.strip(), short.strip()) for words, short in pairs)
 
 
 async def names_of(request: RequestContext, principals: Iterable[str], other: str) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.words import labels
 from gateway_office.web import answers
 from gateway_office.web.addresses import inside, url_for
+from gateway_office.web.display_names import short_name
 from gateway_office.web.forms import Problems
 from gateway_office.web.frame import frame_values
 from gateway_office.web.question_page import question_values
@@ -113,6 +114,7 @@ def _render(request: PageRequest, template: str, status: int, /, **values: objec
             say=request.say,
             lang=request.lang,
             nonce=request.nonce,
+            short=short_name,
             now=request.deps.clock.now(),
             **values,
         )

@@ -61,7 +61,7 @@ async def test_a_duty_has_one_word_and_one_number_wherever_it_stands(
             await received.submit(site.node.inn, scope, letter.id, head.person.id, "")
     expected = {
         clerk: ({WAITING: 4, "Chờ trình, phân công": 1}, ("Việc của tôi", 5)),
-        head: ({"Chờ ý kiến lãnh đạo": 1}, ("Việc của tôi", 1)),
+        head: ({"Chờ ý kiến lãnh đạo": 1}, ("Chờ ý kiến", 1)),
         viewer: ({}, ("Tất cả", 6)),
     }
     for person, (own, first) in expected.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway_office.accounts import units
 from gateway_office.domain.roles import PostRole
@@ -15,17 +15,26 @@ from gateway_office.letters import received
 from tests.office.pages.neighbours import NEIGHBOURS, Town
 from tests.office.pages.neighbours import site as site
 from tests.office.pages.neighbours import town as town
+from tests.office.pages.visiting import box_of
 
 ACTOR = "department"
 SIZES = ((1366, 641), (1366, 768), (1920, 1080))
 PHONE = (390, 844)
 FIRST_LETTER_AT_MOST, PAPER_AT_MOST, PAPER_IN_SIGHT = 150, 200, 300
 LETTERS, LETTERS_ON_A_PHONE = 8, 5
+# The letter on a phone, and a laptop that shows everything twice as large.
+ENLARGED = (683, 384)
+PAPER_ON_A_PHONE_AT_MOST, ACTS_AT_MOST, PAPER_ENLARGED = 160, 70, 150
+TOOLS_AT_MOST, CONTENT_AT_MOST = 45, 110
 # Of the first group at home.
 TASKS_AT_HOME = 5
 # Tops and bottoms of the boxes that are wholly in sight.
 IN_SIGHT = """(nodes) => nodes.map((node) => node.getBoundingClientRect())
   .filter((box) => box.height && box.top >= 0 && box.bottom <= innerHeight).map((box) => [box.top, box.bottom])"""
+# The first thing under the line of tools.
+FIRST_CONTENT = ":is(.ground, .list-lines) > *"
+BOXES = """(nodes) => nodes.map((node) => node.getBoundingClientRect()).filter((box) => box.height > 1)
+  .map((box) => [box.top])"""
 
 
 async def come_in(town: Town, page: Page, letters: int, *, pages: int | None = None) -> None:
@@ -83,6 +92,75 @@ async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
     await page.locator("[data-row] a[data-open]").first.click()
     await page.wait_for_url("**/van-ban-den/inb_*")
     assert len(await page.locator(".decide .main").evaluate_all(IN_SIGHT)) == 1
+
+
+@pytest.mark.long
+async def test_on_a_phone_and_enlarged_the_paper_is_what_is_seen_and_acts_are_one_row(
+    town: Town, page: Page
+) -> None:
+    await come_in(town, page, 2)
+    (document, *_) = await town.received(ACTOR)
+    sent = await town.send(ACTOR, "61", *NEIGHBOURS[:2], subject="V/v báo cáo tuần")
+    for path in (f"/van-ban-den/{document.id}", f"/van-ban-di/{sent.id}"):
+        for width, height in (PHONE, ENLARGED):
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.goto(path)
+            top, _ = await paper_of(page, height)
+            acts = await box_of(page.locator(".decide"))
+            assert top <= PAPER_ON_A_PHONE_AT_MOST, (path, width)
+            assert acts["height"] <= ACTS_AT_MOST, (path, width)
+            assert acts["y"] - top >= PAPER_ENLARGED, (path, width)
+    # The quieter ways open over the letter.
+    quiet_act = page.locator("#more-ways a").first
+    await expect(quiet_act).to_be_hidden()
+    await page.locator(".more-ways").click()
+    await expect(quiet_act).to_be_visible()
+
+
+@pytest.mark.long
+async def test_each_page_has_one_line_of_tools_and_begins_under_it(town: Town, page: Page) -> None:
+    await come_in(town, page, 3)
+    await page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    places = {
+        PostRole.CLERK: (
+            *("/so-van-ban?so=incoming", "/so-van-ban?so=outgoing", "/so-van-ban?so=follow_up"),
+            *(
+                "/so-van-ban/di/so",
+                "/so-van-ban/gui-giay",
+                "/so-van-ban/ho-so",
+                "/bao-cao",
+                "/can-xu-ly/ho-so",
+            ),
+            *("/co-quan", "/co-quan/cay", "/co-quan/ma-cu", "/nhat-ky", "/thong-bao", "/danh-sach/nhan"),
+        ),
+        PostRole.AGENCY_ADMIN: (
+            *("/quan-tri", "/quan-tri/don-vi", "/quan-tri/hop-thu", "/quan-tri/de-nghi", "/quan-tri/ra-soat"),
+            *("/quan-tri/dong-ho", "/quan-tri/khoa-api", "/quan-tri/webhook", "/nhat-ky"),
+        ),
+    }
+    for role, paths in places.items():
+        await page.context.clear_cookies()
+        await town.site.signed_in(page.context, town.site.person(role, ACTOR), ACTOR)
+        for path in paths:
+            await page.goto(path)
+            tools = await box_of(page.locator(".tools"))
+            ((top, *_), *_) = await page.locator(FIRST_CONTENT).evaluate_all(BOXES)
+            assert tools["height"] <= TOOLS_AT_MOST, path
+            assert top <= CONTENT_AT_MOST, (path, top)
+
+
+@pytest.mark.long
+async def test_a_list_says_which_letter_is_open_and_shortens_the_names_of_agencies(
+    town: Town, page: Page
+) -> None:
+    await come_in(town, page, 3)
+    await page.goto("/van-ban-den")
+    await page.locator("[data-row] a[data-open]").nth(1).click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await expect(page.locator("[data-place]")).to_have_text("2/3")
+    sender = page.locator("[data-row] .letter-from [title]").first
+    assert (await sender.get_attribute("title") or "").startswith("Ủy ban nhân dân")
+    await expect(sender).to_contain_text("UBND")
 
 
 @pytest.mark.long

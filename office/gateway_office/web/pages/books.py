@@ -17,6 +17,7 @@ from gateway_office.book.books import Ask, BookFormat
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import answers, book_page, dates, routes
 from gateway_office.web.addresses import merged, url_for
+from gateway_office.web.dates import day_text
 from gateway_office.web.forms import Problems
 from gateway_office.web.menu import BOOKS
 from gateway_office.web.page_requests import PageRequest
@@ -38,7 +39,6 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
     ask, problems = _read_query(request)
     services, sau = request.deps.book, request.ask("sau")
     async with services.store.read(request.scope()) as work:
-        agency = await work.agency()
         year_summary = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=services.series_by_type
         )
@@ -72,9 +72,6 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         title=request.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
-        agency=agency,
-        titles=ask.titles(),
-        columns=ask.columns,
         lines=leaf.lines,
         following=following,
         is_first=not sau,
@@ -89,6 +86,16 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         may_keep=request.may(Right.BOOK, Manner.YES),
         may_take=request.may(Right.BOOK, Manner.YES) and not problems,
         cell=dates.cell_text,
+        periods=[
+            (
+                key,
+                url_for(
+                    "/so-van-ban", so=ask.book, nam=str(first.year), tu=day_text(first), den=day_text(last)
+                ),
+                (first, last) == (ask.span.since, ask.span.until),
+            )
+            for key, first, last in dates.periods(request.today)
+        ],
     )
 
 

@@ -37,6 +37,7 @@ from gateway_office.policy.reports import (
 )
 from gateway_office.web import charts, routes
 from gateway_office.web.addresses import merged, url_for
+from gateway_office.web.dates import periods
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing.asking import figure_address
 from gateway_office.web.menu import REPORT_READERS
@@ -204,7 +205,7 @@ async def _choices(request: PageRequest, sight: Sight, question: Question) -> Ma
         "only": only,
         "periods": [
             (key, address(**_days(*days)), days == [question.since, question.until])
-            for key, *days in _periods(request.today)
+            for key, *days in periods(request.today)
         ],
     }
 
@@ -358,23 +359,6 @@ def _bars(table: ReportTable, names: Mapping[str, str], lang: str) -> Sequence[c
         for line in table.lines[:_MOST_BARS]
     ]
     return charts.bars(values)
-
-
-def _periods(today: date) -> Sequence[tuple[str, date, date]]:
-    """List the periods that offices report on: key of the words, first and last day."""
-    week = today - timedelta(days=today.weekday())
-    month = today.replace(day=1)
-    quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
-    half = date(today.year, 1 if today.month < 7 else 7, 1)
-    last = (month - timedelta(days=1)).replace(day=1)
-    return (
-        ("week", week, today),
-        ("month", month, today),
-        ("last_month", last, month - timedelta(days=1)),
-        ("quarter", quarter, today),
-        ("half", half, today),
-        ("year", date(today.year, 1, 1), today),
-    )
 
 
 def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:

@@ -165,6 +165,7 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
         "cut": todo_list.cut,
         "may_note": share is None and request.may(Right.URGE, Manner.YES),
         "is_own": is_own,
+        "is_head": request.may(Right.INSTRUCT, Manner.YES) and not request.may(Right.TAKE_IN, Manner.YES),
         **_chips(request, todo_list, duties, conditions.get("loai", "")),
     }
     if request.is_piece:

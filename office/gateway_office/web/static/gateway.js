@@ -65,10 +65,11 @@
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-swap]");
-    if (!link || !plain(event)) return;
+    // A part that has no room on a narrow screen is a page there.
+    if (!link || !plain(event) || !place(link).getClientRects().length) return;
     event.preventDefault();
-    // Beside a list the address is the list's.
-    swap(place(link), link.getAttribute("href"), !link.closest("[data-pane]"));
+    // Beside a list or a report the address is that one's.
+    swap(place(link), link.getAttribute("href"), !link.closest("[data-pane], [data-stays]"));
   });
   document.addEventListener("input", (event) => {
     const field = event.target;
@@ -190,6 +191,12 @@
 
   // ---- the first thing to read: what is wrong with a form, or what was done
   (document.querySelector("[data-problems]") ?? document.querySelector("[data-told]"))?.focus();
+
+  // ---- a button that undoes counts the seconds it has, where it stands and wherever a script puts it
+  window.setInterval(() => document.querySelectorAll("button[data-seconds]").forEach((button) => {
+    const { dataset } = button, seconds = Number(dataset.seconds) - 1;
+    if (seconds < 1) delete dataset.seconds; else dataset.seconds = String(Math.floor(seconds));
+  }), 1000);
 
   // ---- rows
   const rows = () => [...document.querySelectorAll("[data-row]")];

@@ -8,13 +8,15 @@
   const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
   // What is done with a task belongs to the letter that is open.
+  // What else opens beside its list, where that says so: accounts, units, requests, agencies, and changes of these.
+  const THING = "things" in pane.dataset ? /^\/(?:quan-tri\/(?:tai-khoan|don-vi|de-nghi)|co-quan(?:\/(?:thay-doi|de-nghi))?)\/([A-Z0-9][0-9A-Z.]*|[a-z]{3}_[0-9A-Za-z]+)(?:\/([a-z-]+))?$/ : /^$/;
   const TASK = /^\/can-xu-ly\/(?:viec|phu-trach|nhac-lai|xong|danh-thuc)$/;
   const isThere = () => pane.getClientRects().length > 0;
-  const rows = () => [...list.querySelectorAll("[data-row]")];
+  const rows = () => [...list.querySelectorAll("[data-row]:has(a[data-open])")];
   const hrefOf = (row) => row.querySelector("a[data-open]").getAttribute("href");
   // A letter may stand in several rows of a list of tasks: the one that was walked to, else the first.
   const rowOf = (id) => { const of = rows().filter((row) => row.dataset.id === id); return of.find((row) => hrefOf(row) === walked) ?? of[0]; };
-  const partsOf = (address) => { const { origin, pathname } = new URL(address, location.href); return origin !== location.origin ? null : TASK.test(pathname) && open ? [pathname, open, "viec"] : LETTER.exec(pathname); };
+  const partsOf = (address) => { const { origin, pathname } = new URL(address, location.href); return origin !== location.origin ? null : TASK.test(pathname) && open ? [pathname, open, "viec"] : LETTER.exec(pathname) ?? THING.exec(pathname); };
   const letterOf = (address) => partsOf(address)?.[1];
   const pathOf = (id) => { const row = rowOf(id); return row ? hrefOf(row) : `/van-ban-${id.startsWith("inb_") ? "den" : "di"}/${id}`; };
   let open = "", walked = "", turn = 0, busy = false, ready = false;
@@ -38,15 +40,21 @@
       const link = row.querySelector("a[data-open]");
       if (here) { row.classList.remove("unread"); link.setAttribute("aria-current", "true"); } else link.removeAttribute("aria-current");
     });
+    const place = document.querySelector("[data-place]"), at = rows().indexOf(opened) + 1;
+    if (place) place.textContent = at ? `${at}/${rows().length}${list.querySelector('a[rel="next"]') ? "+" : ""}` : "";
   };
-  const put = (text, id, mine) => {
+  const put = (text, id, mine, address) => {
     // A form of the letter that is open stands beside its paper; anything else takes the place of both.
     const parts = new DOMParser().parseFromString(text, "text/html").body;
+    // A form without an address of its own belongs to the page that it came with.
+    parts.querySelectorAll("form:not([action])").forEach((form) => form.setAttribute("action", address));
     const side = id === open && !parts.querySelector(".at-desk") && inside.querySelector(".at-desk > .side");
     // What was done is said in the rail, above the letter that it was done with.
-    const told = parts.querySelector(".piece > [data-told]"), rail = told && parts.querySelector(".at-desk > .side");
+    const told = parts.querySelector(".piece > [data-told]"), rail = told && parts.querySelector(".at-desk > .side, .ground");
     if (rail) rail.prepend(told);
     if (side) { side.replaceChildren(...parts.childNodes); side.scrollTop = 0; } else inside.replaceChildren(...parts.childNodes);
+    // The form that stood there until a row was opened.
+    document.querySelector(".pane-form")?.remove();
     open = id;
     stand();
     document.dispatchEvent(new CustomEvent("gateway:swapped", { detail: inside }));
@@ -72,7 +80,7 @@
     if (text === null) { tell(words.failed); ready = Boolean(open); return false; }
     if (!answer.headers.get("X-Piece") || !letterOf(answer.url)) { location.assign(answer.url); return false; }
     const typing = id === open && inside.contains(document.activeElement) && document.activeElement.matches("input, textarea") ? document.activeElement : null;
-    put(text, id, mine);
+    put(text, id, mine, answer.url);
     // Text that is being typed while a form loads goes on in its field of the same name, never in a hidden one.
     const same = typing && typing.value !== typing.defaultValue && inside.querySelector(`form[data-act] :is(textarea, input:not([type=hidden]))[name="${typing.name}"]`);
     if (same) { same.value = typing.value; same.focus({ preventScroll: true }); }
@@ -231,7 +239,7 @@
     if (told && answer.headers.get("X-Piece")) { await goOn(told, text); return; }
     // An act may end elsewhere, as one that makes a draft.
     if (answer.ok && address.pathname.endsWith("/hoan-tac")) undone(id);
-    if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, inPane ? mine : ++turn); else location.assign(answer.redirected ? answer.url : pathOf(id));
+    if (answer.headers.get("X-Piece") && letterOf(answer.url)) put(text, id, inPane ? mine : ++turn, answer.url); else location.assign(answer.redirected ? answer.url : pathOf(id));
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -250,6 +258,6 @@
     document.body.classList.toggle("paned", !isTable);
     stand();
   });
-  const [, named, form] = /^#((?:inb|msg)_[0-9A-Za-z]+)(\/[a-z/-]+(?:\?[^#]*)?)?$/.exec(location.hash) ?? [];
-  if (named && isThere()) show(form ? `/van-ban-${named.startsWith("inb_") ? "den" : "di"}/${named}${form}` : pathOf(named));
+  const [, named, form] = /^#([0-9A-Za-z_.]+)(\/[a-z/-]+(?:\?[^#]*)?)?$/.exec(location.hash) ?? [];
+  if (named && isThere() && (rowOf(named) || LETTER.test(pathOf(named)))) show(form ? `/van-ban-${named.startsWith("inb_") ? "den" : "di"}/${named}${form}` : pathOf(named));
 })();

@@ -296,7 +296,7 @@ async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguishe
     field_lines = (await page.input_value("#sources")).split("\n")
     assert {line for line in field_lines if line} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
     await page.goto("/co-quan/cay")
-    assert await page.locator(".spot").count() > 3
+    assert await page.locator(".letter .level").count() > 3
 
 
 async def proposed(page: Page, decider: Decider) -> str:
@@ -340,11 +340,11 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "province"))
     await page.goto("/co-quan")
-    await page.click(".agency-search summary")
+    await page.click(".filters summary")
     await page.select_option("#cap", "2")
     await page.select_option("#trang-thai", "dang-hoat-dong")
     await page.fill("#goc", PROVINCE.lower())
-    await page.click("form[action='/co-quan'] button.main")
+    await page.click(".filters .acts button")
 
     codes = list(await lately(page))
     assert DEPARTMENT in codes
@@ -393,10 +393,10 @@ async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Sit
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CLERK, "commune"))
     await page.goto("/co-quan")
-    await page.click(".agency-search summary")
+    await page.click(".filters summary")
     await page.select_option("#van-ban", "khong-6-thang")
     await page.fill("#goc", PROVINCE)
-    await page.click("form[action='/co-quan'] button.main")
+    await page.click(".filters .acts button")
 
     assert {*await lately(page)} == {DEPARTMENT}, "neither whom it writes with, nor itself"
     assert await page.input_value("#van-ban") == "khong-6-thang"

@@ -435,7 +435,7 @@ async def the_book_is_complete(town: Town, page: Page, hand: Hand, mails: list[O
     await page.goto("/so-van-ban")
     await expect(page.locator("main .notice.good")).to_contain_text(f"Liên tục 1–{last}, không thiếu số")
     await expect(page.locator("[data-row]")).to_have_count(last)
-    recalled = page.locator("tr.struck")
+    recalled = page.locator(".letter.struck")
     await expect(recalled).to_have_count(1)
     with hand.task("take the book as a workbook", most_clicks=0, most_keys=1):
         async with page.expect_download() as coming:

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.domain.document import Assignment, IncomingDocument
+from gateway.store.figures import fold_next
 from gateway_office.domain.roles import PostRole
 from gateway_office.letters import received
 from tests.office.pages.effort import Hand
@@ -233,6 +234,37 @@ async def answers_no(page: Page) -> None:
     is_there = await page.evaluate("document.activeElement.id === 'reply-no'")
     await page.keyboard.press("Space" if is_there else "ArrowDown")
     await expect(page.locator("#reply-no")).to_be_checked()
+
+
+async def test_five_letters_of_a_book_and_five_figures_of_a_report_are_read_without_leaving_them(
+    town: Town, page: Page, hand: Hand
+) -> None:
+    """One press for each. While books and figures led away, each needed two: there and back, and two pages."""
+    await letters_arrive(town, 5, taken_in=True)
+    await come_in(town, page, PostRole.CLERK, "/so-van-ban?so=incoming")
+    loaded: list[str] = []
+    page.on("domcontentloaded", lambda loaded_page: loaded.append(loaded_page.url))
+    with hand.task("read five letters of a book", most_clicks=0, most_keys=5):
+        for n in range(5):
+            await hand.press("j")
+            await expect(page.locator("[data-place]")).to_have_text(f"{n + 1}/5")
+            await page.locator("[data-pane][data-ready] .leaf-sheet").first.wait_for()
+    assert loaded == []
+
+    while await fold_next(town.site.node.store):
+        pass
+    await page.goto("/bao-cao")
+    loaded.clear()
+    figures = page.locator("tbody td a[data-swap]")
+    with hand.task("read the lists of a report's figures", most_clicks=await figures.count()) as cost:
+        for n in range(await figures.count()):
+            total = await figures.nth(n).inner_text()
+            await hand.click(figures.nth(n))
+            await expect(page.locator("#list [data-row]")).to_have_count(int(total))
+    assert (loaded, cost.clicks > 1) == ([], True)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await figures.first.click()
+    await page.wait_for_url("**/van-ban-den?*")
 
 
 async def test_at_200_percent_the_first_letter_is_in_sight_and_no_tools_lie_over_each_other(

@@ -105,10 +105,10 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     # The server's light is the worst line of the page of operations, in its words.
     keeper = await visitors.come(PostRole.OPERATOR, to="")
     operator, machine = await keeper.get(HOME), await keeper.get("/van-hanh")
-    lamps = re.findall(r'<li class="card lamp (\w+)"', operator.text)
+    lamps = re.findall(r'<li class="fact-line lamp (\w+)"', operator.text)
     assert len(lamps) == 3
     assert lamps[1] == "bad"
-    (worst,) = re.findall(r'(?s)<li class="card lamp bad"><h2[^>]*>Máy chủ.*?<br>(.*?)</p>', operator.text)
+    (worst,) = re.findall(r"(?s)<h2[^>]*>Máy chủ.*?<br>(.*?)</p>", operator.text)
     assert worst in machine.text
     assert all(link in operator.text for link in ("/van-hanh/kiem-tra", "/van-hanh/sao-luu", "Máy chủ"))
     auditor = await (await visitors.come(PostRole.AUDITOR, to="")).get(HOME)

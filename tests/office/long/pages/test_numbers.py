@@ -62,7 +62,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     (document,) = [d for d in await list_written(site) if d.draft.number == number]
 
     await opened(page, LIST)
-    row = page.locator("tbody tr", has_text=document.draft.code)
+    row = page.locator("[data-row]", has_text=document.draft.code)
     await expect(row).to_contain_text("Đã cấp")
     await page.fill("#symbol", "UBND-TH")
     await page.get_by_role("button", name="Giữ số").click()
@@ -72,7 +72,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await expect(page.locator("[data-told]")).to_have_text("Đã trả lại số.")
     await page.select_option("#trang-thai", "free")
     await page.get_by_role("button", name="Xem", exact=True).click()
-    await expect(page.locator("main tbody tr")).to_have_count(1)
+    await expect(page.locator("main [data-row]")).to_have_count(1)
 
     async with site.node.store.read(await scope_of(site, "province")) as work:
         numbers = await work.given.page(2026, now=site.clock.now(), limit=10)

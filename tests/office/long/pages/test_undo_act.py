@@ -3,6 +3,7 @@ clock stands still and is moved."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from playwright.async_api import Browser, Page, expect
@@ -58,6 +59,7 @@ async def test_in_the_pane_an_act_waits_is_undone_and_done(
         await expect(row.locator("[data-deed] button")).to_have_text(f"Hoàn tác: {document.code}")
         assert (await mail.load(document.id)).state is InState.NEW
 
+        await expect(last.get_by_role("button")).to_have_attribute("data-seconds", re.compile("^[1-8]$"))
         await last.get_by_role("button").click()
         await expect(page.locator("[data-inside] [data-told]")).to_contain_text("Đã hoàn tác")
         await expect(row).not_to_contain_text("Đang tiếp nhận")

@@ -28,6 +28,12 @@ RENAMED, BELOW = "Phòng Hành chính - Tổng hợp", "Tổ Số hóa"
 QUESTION = "Bên gửi hẹn trả lời trước thứ Sáu"
 
 
+async def open_unit(page: Page, name: str) -> None:
+    """Open a unit beside the list; its form can be sent once it stands there."""
+    await page.locator("[data-row]", has_text=name).first.locator("a[data-open]").click()
+    await page.locator("[data-pane][data-ready]").wait_for()
+
+
 async def test_the_administrator_adds_renames_and_closes_units(
     site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
@@ -36,27 +42,31 @@ async def test_the_administrator_adds_renames_and_closes_units(
     await page.fill("#name", BELOW)
     await page.select_option("#parent", label=UNIT)
     await send_form(page, "admin.unit_added")
-    await expect(page.locator("tbody th a")).to_have_text([UNIT, BELOW])
+    await expect(page.locator("[data-row] .letter-subject")).to_have_text([UNIT, BELOW])
     await axe.check(page, "/quan-tri/don-vi")
 
-    await page.get_by_role("link", name=UNIT, exact=True).click()
+    await open_unit(page, UNIT)
     await axe.check(page, "/quan-tri/don-vi/{id}")
     await page.fill("#name", BELOW)
     await page.locator("[data-main]").click()
     await expect(page.locator("[data-problems]")).to_contain_text(
         "Một đơn vị khác đang hoặc đã từng mang tên này"
     )
+    await page.locator("[data-pane][data-ready]").wait_for()
     await page.fill("#name", RENAMED)
     await send_form(page, "admin.unit_changed")
-    await page.get_by_role("link", name=RENAMED).click()
+    await open_unit(page, RENAMED)
     await page.get_by_role("link", name="Đóng đơn vị").click()
     await expect(page.get_by_text("Chưa đóng được")).to_be_visible()
     await expect(page.locator("[data-main]")).to_have_count(0)
     await opened(page, "/quan-tri/don-vi")
-    await page.get_by_role("link", name=BELOW).click()
+    await open_unit(page, BELOW)
     await page.get_by_role("link", name="Đóng đơn vị").click()
+    await page.locator(
+        "[data-pane][data-ready] button.grave, [data-pane][data-ready] [data-main]"
+    ).first.wait_for()
     await send_form(page, "admin.unit_closed")
-    await expect(page.locator("tbody th a")).to_have_text([RENAMED])
+    await expect(page.locator("[data-row] .letter-subject")).to_have_text([RENAMED])
 
     await opened(page, "/quan-tri/tai-khoan/moi")
     await expect(page.locator("#unit option")).to_have_text(["Không thuộc đơn vị nào", RENAMED])

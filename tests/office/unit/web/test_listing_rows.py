@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway_office.domain.listing import Card, ListLine, Side, Tab
+from gateway_office.web.display_names import short_name
 from gateway_office.web.listing.list_rows import RowRenderer
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -80,3 +81,8 @@ def test_what_is_not_registered_of_a_sender_is_said_in_its_first_row_alone() -> 
     ]
     notes = [bool(row.note) for row in RowRenderer(lang="vi", now=NOW).rows(lines)]
     assert notes == [True, False, True, False]
+
+
+def test_the_name_of_an_agency_is_shortened_by_the_words_for_its_kind() -> None:
+    assert short_name("Ủy ban nhân dân tỉnh Sao Mai") == "UBND tỉnh Sao Mai"
+    assert [short_name(name) for name in ("Sở Nội vụ", "", None)] == ["Sở Nội vụ", "", ""]
