@@ -215,7 +215,7 @@ async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_t
 
     await page.goto("/co-quan?q=Sở Thử nghiệm")
     await page.locator("[data-row] a[data-open]", has_text="Z91.07").click()
-    await expect(page.locator("h1")).to_contain_text("Sở Thử nghiệm")
+    await expect(page.locator("[data-pane] .ground")).to_contain_text("Sở Thử nghiệm")
 
 
 async def test_an_operator_looks_at_operations_and_at_a_packet_in_quarantine(

@@ -380,7 +380,7 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
     states = Counter(d.state for d in await town.deliveries(ACTOR, document))
     assert states == {"request_agreed": len(MORE_COMMUNES) + 1}
     await page.goto(f"/van-ban-di/{document.id}")
-    await expect(page.locator("#recipients")).to_contain_text("Đồng ý thu hồi")
+    await expect(page.locator("#recipients")).to_contain_text("Đồng ý lấy lại")
 
 
 async def answer_a_recall(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
