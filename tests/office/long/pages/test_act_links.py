@@ -78,7 +78,9 @@ async def test_the_typed_address_of_a_form_opens_it_beside_its_paper(
 
 async def _stands_beside(page: Page, form: str) -> None:
     await expect(page.locator("[data-pane] img.leaf-sheet").first).to_be_in_viewport()
-    await expect(page.locator(f"[data-pane] .side {f'form{form}' if form else 'h1'}").first).to_be_visible()
+    await expect(
+        page.locator(f"[data-pane] .side {f'form{form}' if form else '.title'}").first
+    ).to_be_visible()
 
 
 def test_every_form_of_a_document_is_one_that_opens_beside_its_paper() -> None:

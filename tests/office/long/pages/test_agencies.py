@@ -267,7 +267,7 @@ async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguishe
     await site.node.directory_changes.apply(plan, "other")
     expect_answers(page, {422})
     await site.signed_in(plain_page.context, site.person(PostRole.CODES))
-    await plain_page.goto(f"{NEW}?kind=rename&name=X&at=2")
+    await plain_page.goto(f"{NEW}?kind=rename&name=Phong+Moi&at=2")
     await plain_page.fill("#sources", "phong noi vu mau")
     await plain_page.click(GO)
     fault = await plain_page.inner_text("#sources-fault")

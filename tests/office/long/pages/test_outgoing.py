@@ -270,6 +270,7 @@ async def test_the_notice_of_a_recall_is_drafted_from_its_form_with_a_number_and
     await page.locator(f"input[value='{COMMUNE}']").uncheck()
     drafts = page.get_by_role("button", name="Soạn thông báo thu hồi")
     await page.get_by_label("Lý do").fill("Nhầm")
+    await page.locator("[data-pane][data-ready]").wait_for()
     await drafts.click()
     await expect(page.locator("[data-problems] a")).to_have_count(1)
     await fill_in_recall(page)

@@ -18,7 +18,9 @@ async def _enter(site: Site, guest: Guest, role: PostRole, actor: str = "") -> N
 
 def _rows(page: str) -> dict[str, str]:
     """Return the rows of agencies, by code, as words."""
-    rows = re.findall(r'<li class="letter[^"]*" data-row data-code="([^"]+)">(.*?)</li>', page, re.S)
+    rows = re.findall(
+        r'<li class="letter[^"]*" data-row data-id="[^"]+" data-code="([^"]+)">(.*?)</li>', page, re.S
+    )
     return {code: html.unescape(re.sub(r"<[^>]+>", " ", row)) for code, row in rows}
 
 
@@ -38,7 +40,9 @@ async def test_the_registry_begins_with_the_own_province_and_says_who_is_not_con
     assert "Chưa kết nối" not in _rows(page)[DEPARTMENT]
     stranger = next(code for code in codes if not code.startswith(PROVINCE))
     assert "Chưa kết nối" in _rows(page)[stranger]
-    assert re.search(rf'class="letter unconnected" data-row data-code="{stranger}"', page)
+    assert re.search(
+        rf'class="letter unconnected" data-row data-id="{stranger}" data-code="{stranger}"', page
+    )
     assert "Tỉnh ta" not in narrowed
     assert "Tỉnh ta" not in of_node
 
