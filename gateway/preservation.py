@@ -110,7 +110,7 @@ def candidate(document: IncomingDocument | OutgoingDocument) -> Candidate:
         id=document.id,
         partners=frozenset(recipient.code for recipient in draft.recipients),
         day=draft.issued_on or local(document.created_at).date(),
-        file_code=f"{code.organ}.{code.year}.{code.notation}" if code else "",
+        file_code=str(code) if code else "",
     )
 
 

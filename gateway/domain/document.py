@@ -174,6 +174,9 @@ class FileCode:
     year: int
     notation: Annotated[str, Rule(longest=20)]
 
+    def __str__(self) -> str:
+        return f"{self.organ}.{self.year}.{self.notation}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLink:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.agency_profile import Letterhead
 from gateway.domain.book import Cell, Span
-from gateway.domain.document import FileCode, OutgoingDocument, OutState
+from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.wall_clock import cell_text, day_text, local
 from gateway.errors import NotFound
 from gateway.words import labels
@@ -47,17 +47,12 @@ class RecordFile:
     last: date | None
 
 
-def code_text(code: FileCode) -> str:
-    """Write a file's code: the agency that keeps the list of files, the year, number and notation."""
-    return f"{code.organ}.{code.year}.{code.notation}"
-
-
 async def list_files(services: BookServices, scope: AgencyScope, year: int) -> Sequence[RecordFile]:
     """List the files of a year, by their codes."""
     days: dict[str, list[date | None]] = {}
     async for document in _documents(services, scope, year):
         if document.draft.file_code is not None:
-            days.setdefault(code_text(document.draft.file_code), []).append(document.draft.issued_on)
+            days.setdefault(str(document.draft.file_code), []).append(document.draft.issued_on)
     files = []
     for code, issued in sorted(days.items()):
         dated = [day for day in issued if day is not None]
@@ -126,7 +121,7 @@ async def _documents_in(
     documents = [
         document
         async for document in _documents(services, scope, year)
-        if document.draft.file_code is not None and code_text(document.draft.file_code) == code
+        if document.draft.file_code is not None and str(document.draft.file_code) == code
     ]
     if not documents:
         raise NotFound(f"no document of {year} is in a file {code[:100]!r}")
