@@ -35,17 +35,14 @@ from gateway_office.web import icons
 from gateway_office.web.dates import clock_text, day_text, moment_text
 
 STATIC: Mapping[str, str] = {
-    "agencies.js": "text/javascript",
-    "bell.js": "text/javascript",
     "compose.js": "text/javascript",
     "digest.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",
     "icon.svg": "image/svg+xml",
-    "lists.js": "text/javascript",
-    "pane.js": "text/javascript",
-    "print.js": "text/javascript",
 }
+# Read by browsers as one: a page asks for few files.
+SCRIPTS = ("gateway.js", "bell.js", "pane.js", "lists.js", "agencies.js", "print.js")
 # Texts that leave the agency: those of a draft, of a change, of a status.
 TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -181,7 +178,8 @@ def asset(name: str) -> str:
 @lru_cache(maxsize=16)
 def static_bytes(name: str) -> bytes:
     """Read a file of ours as browsers get it: stylesheet and scripts without comments, blank lines and indentation."""
-    raw = (resources.files("gateway_office.web") / "static" / name).read_bytes()
+    names = SCRIPTS if name == SCRIPTS[0] else (name,)
+    raw = b"".join((resources.files("gateway_office.web") / "static" / each).read_bytes() for each in names)
     kind = name.rpartition(".")[2]
     if kind == "css":
         first, *parts = raw.split(b"/*")

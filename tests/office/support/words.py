@@ -19,6 +19,8 @@ MACHINE_WORDS = re.compile(
     r"|axis\.|giá trị băm|siêu dữ liệu|lệnh gửi|\btrạng thái 0|\(mã \)|\bCN=|\bHTTP\b(?!:)",
     re.I,
 )
+# What operators read and clerks do not: packets of the axis, our own ids.
+OPERATORS_WORDS = re.compile(r"gói tin|\b[a-z]{3}_[0-9A-Z]{20}", re.I)
 
 
 @cache

@@ -370,13 +370,15 @@ def test_every_kind_of_event_has_its_row(cases: Cases) -> None:
     cases.check_rows(EventKind, check)
 
 
-def test_every_finding_of_doctor_is_explained() -> None:
+def test_every_finding_of_doctor_is_explained_and_has_a_name_on_the_pages() -> None:
     explained = spans(DOCS / "operations.md")
     source = "".join(text_of(path) for path in (ROOT / "gateway" / "ops").glob("checks_of_*.py"))
     checks = set(re.findall(r"\b(?:green|yellow|red|Diagnosis)\(\s*\"([\w.-]+)\"", source))
 
     assert len(checks) >= 8
     assert checks - explained == set()
+    named = {key.removeprefix("operating.check.") for key in labels.read_catalogue("vi", "operations")}
+    assert {check for check in checks if not named & {check, check.partition(".")[0]}} == set()
 
 
 def test_a_decision_that_is_named_anywhere_holds_and_a_retired_number_leads_to_one() -> None:

@@ -37,7 +37,7 @@
     document.dispatchEvent(new CustomEvent("gateway:swapped", { detail: place }));
     return true;
   };
-  document.querySelector(".tool-chips [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  document.querySelector(".tool-chips [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   window.addEventListener("popstate", (event) => { if (event.state?.swapped) location.reload(); });
   const place = (element) => document.querySelector(element.dataset.swap);
   const filled = (form) => {

@@ -24,9 +24,6 @@
   window.addEventListener("pageshow", show);
   show();
 
-  const print = document.querySelector("[data-print]");
-  if (print) { print.hidden = false; print.addEventListener("click", () => window.print()); }
-
   // ---- letters that open a form for the row that was walked to
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.body.dataset.keys !== "on") return;

@@ -9,7 +9,7 @@
   const list = document.getElementById("list");
   // What is done with a task belongs to the letter that is open.
   // What else opens beside its list, where that says so: accounts, units, requests, agencies, and changes of these.
-  const THING = "things" in pane.dataset ? /^\/(?:quan-tri\/(?:tai-khoan|don-vi|de-nghi)|co-quan(?:\/(?:thay-doi|de-nghi))?)\/([A-Z0-9][0-9A-Z.]*|[a-z]{3}_[0-9A-Za-z]+)(?:\/([a-z-]+))?$/ : /^$/;
+  const THING = "things" in pane.dataset ? /^\/(?:quan-tri\/(?:tai-khoan|don-vi|de-nghi|khoa-api(?=\/key_\w+\/nhat-ky))|co-quan(?:\/(?:thay-doi|de-nghi))?)\/([A-Z0-9][0-9A-Z.]*|[a-z]{3}_[0-9A-Za-z]+)(?:\/nhat-ky)?(?:\/([a-z-]+))?$/ : /^$/;
   const TASK = /^\/can-xu-ly\/(?:viec|phu-trach|nhac-lai|xong|danh-thuc)$/;
   const isThere = () => pane.getClientRects().length > 0;
   const rows = () => [...list.querySelectorAll("[data-row]:has(a[data-open])")];

@@ -181,15 +181,10 @@ async def test_a_key_is_bound_to_networks_and_changed_over_without_a_pause(site:
             await answers(guest, key, ip) for ip in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")
         ]
         assert statuses == [200, 200, 403]
-    four = "\n".join(f"198.51.100.{n}" for n in range(4))
-    await guest.post(f"{KEYS}/moi", {**KEY, "networks": four})
-    listed = (await guest.get(KEYS)).text.replace("<wbr>", "")
-    for page in (rotated.text, listed, (await guest.get(f"{KEYS}/{id}/nhat-ky")).text):
+    listed = (await guest.get(KEYS)).text
+    for page in (rotated.text, (await guest.get(f"{KEYS}/{id}/nhat-ky")).text):
         assert ">203.0.113.10<" in page
         assert ">2001:db8:12::/48<" in page
-    assert ">198.51.100.2<" in listed
-    assert ">198.51.100.3<" not in listed
-    assert "và 1 dải khác" in listed
     assert (first[:10] in listed, first in listed) == (True, False)
     assert (await guest.post(f"{KEYS}/{id}/thu-hoi", {})).status == 303
     assert [await answers(guest, key, "203.0.113.10") for key in (first, second)] == [401, 200]
@@ -210,14 +205,14 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     )
 
     await bind(id, KeyAuth.BOTH, certificate)
-    listed = (await guest.get(KEYS)).text
+    shown = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
     await bind(id, KeyAuth.CERTIFICATE, replace(certificate, ends_at=now + timedelta(days=40)))
-    alone = (await guest.get(KEYS)).text
+    alone = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
     refused = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
 
-    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in listed
-    assert "khóa bí mật và chứng thư" in listed
+    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in shown
+    assert "khóa bí mật và chứng thư" in shown
     assert "máy &lt;chủ&gt; QLVB" in rotated.text
     ways = {k.id: (k.way, k.certificate) for k in await site.node.store.accounts.list_keys()}
     assert [w for other, w in ways.items() if other != id].count((KeyAuth.BOTH, certificate)) == 1

@@ -17,11 +17,13 @@ from tests.office.pages import axe, pictures
 from tests.office.pages.site import Site
 from tests.office.pages.summary import CHECKED, Record
 from tests.office.pages.walking import Walk
-from tests.office.support.words import MACHINE_WORDS, entries, forms, texts
+from tests.office.support.words import MACHINE_WORDS, OPERATORS_WORDS, entries, forms, texts
 
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel. The picture of a sheet
 # beside them is the document's own.
 MOST_BYTES = 120 * 1024
+# With the page itself, its icon and its line of news six requests: stylesheet, scripts, and those of one page alone.
+MOST_FILES = 3
 # They answer with a file, with text for a script, or with another page.
 FILES = frozenset(
     {
@@ -135,6 +137,7 @@ ENGLISH = {en for en in texts("en") if en not in _VIETNAMESE and "{" not in en a
 # Text that may grow to four times its size has this width of a usual screen (WCAG 2.2, 1.4.10).
 NARROWEST = 320
 _TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
+_FILES_OF = "document.querySelectorAll('link[rel=stylesheet], script[src]').length"
 # Details for experts are shown to clerks on these, and elsewhere behind a heading of their own.
 _EXPERT = frozenset({"out_packet", "incoming_packet"})
 _CLERKS = frozenset({PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER})
@@ -219,13 +222,16 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
             faults.append(f"{name}: the page scrolls sideways at {width}")
     if (size := await taken_bytes(page)) > MOST_BYTES:
         faults.append(f"{name}: {size} bytes")
+    if (files := await page.evaluate(_FILES_OF)) > MOST_FILES:
+        faults.append(f"{name}: {files} files beside the page")
     if not (await page.title()).strip() or await page.locator("h1").count() != 1:
         faults.append(f"{name}: a title and one h1")
     return faults
 
 
 async def _machine_words(page: Page, name: str) -> list[str]:
-    phrases = [w for w in await page.evaluate(_WORDS, f"{_NO_WORDS}, .technical") if MACHINE_WORDS.search(w)]
+    lines = await page.evaluate(_WORDS, f"{_NO_WORDS}, .technical")
+    phrases = [line for line in lines if MACHINE_WORDS.search(line) or OPERATORS_WORDS.search(line)]
     return [f"{name}: machine words before a clerk: {phrases}"] if phrases else []
 
 

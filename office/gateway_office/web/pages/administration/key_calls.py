@@ -40,6 +40,7 @@ async def show_calls(request: PageRequest) -> web.StreamResponse:
         "admin/key_calls.html",
         title=request.say("calls.title", name=key.principal.name),
         key=key,
+        state=key.state(request.person.at),
         path=path,
         # Lines are compared with a program's own log, to the second.
         rows=[(call, f"{local(call.at):%d/%m/%Y %H:%M:%S}", _curl(request, call)) for call in page],
