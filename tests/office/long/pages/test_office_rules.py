@@ -33,7 +33,7 @@ async def test_an_administrator_makes_tries_and_switches_on_a_rule_and_the_next_
     _, sample = await mail.taken_in("plan", due_in=5)
     await mail.wait_until(mail.lists_are_written)
     await enter(PostRole.AGENCY_ADMIN, path="/quan-tri")
-    await page.get_by_role("link", name="Quy tắc xử lý văn bản đến").click()
+    await page.get_by_role("link", name="Quy tắc", exact=True).click()
     await axe.check(page, PATH)
     await page.fill("#name", NAME)
     await page.keyboard.press("Control+Enter")

@@ -52,6 +52,7 @@ from gateway_office.web.pages.compose import addressing, checking, fields
 from gateway_office.web.pages.incoming import access as incoming_access
 from gateway_office.web.pages.incoming import detail as incoming_detail
 from gateway_office.web.pages.incoming.access import IncomingView
+from gateway_office.web.pages.incoming.assigning import quick_days
 from gateway_office.web.pages.outgoing import detail
 
 
@@ -249,6 +250,7 @@ async def show_sheet(
         signers=(await request.deps.habits.load(*request.outgoing)).signers,
         check=checking.make_check_list(request, checked) if checked else None,
         may_send=may_send(request, sheet.kind),
+        quick_days=await quick_days(request),
         may_sign=request.may(Right.SIGN_AGENCY, Manner.YES),
         limit=request.deps.out.profile.max_file_bytes,
         whole_limit=request.deps.out.profile.max_document_bytes,
