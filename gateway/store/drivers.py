@@ -99,6 +99,7 @@ class Prepared:
         self.finds = bool(self._columns)
         options = cast(Executable, statement).get_execution_options()
         self.locks_rows, self.skips_open_rows = bool(options.get(LOCKS_ROWS)), bool(options.get(_SKIPS_OPEN))
+        self.may_be_slow = options.get(SLOW, True)
         self.changes, self.takes_away = isinstance(statement, UpdateBase), isinstance(statement, Delete)
 
     def bind(self, values: Values) -> list[Any]:

@@ -23,6 +23,7 @@ from sqlalchemy.sql import Executable, Select
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
+from gateway.commits import run_in_thread
 from gateway.store import drivers, together
 from gateway.store.drivers import LOCKS_ROWS, Line, Prepared, StatementResult, Statements
 from gateway.store.pending_writes import (
@@ -62,6 +63,8 @@ class Transaction:
     """Open transaction; it ends at `commit`, or when its context ends. It stays usable after a failed `insert_new`."""
 
     _is_autocommit = False
+    # On SQLite, whether what may be slow runs in a thread.
+    _in_thread = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """Take a connection in a transaction. `shared`: it writes, and other transactions may write at the same time."""
@@ -401,6 +404,8 @@ class Transaction:
                 cursor = await self._by_library(statement, values or None)
                 return StatementResult(cursor.all() if cursor.returns_rows else (), cursor.rowcount)
             if self._driver is not None:
+                if self._in_thread and prepared.may_be_slow:
+                    return await run_in_thread(partial(drivers.run_on_sqlite, prepared, self._driver, values))
                 return drivers.run_on_sqlite(prepared, self._driver, values)
             return await self._run(prepared, values)
         except _DRIVER_ERRORS as cause:
@@ -491,11 +496,15 @@ class SlowTransaction(Transaction):
     """View of an open transaction for lists and searches: on SQLite its statements run in a thread, except those marked as
     `FEW`, so that a long query does not block the event loop."""
 
+    _in_thread = True
+
     def __init__(self, tx: Transaction) -> None:
         self.__dict__ = tx.__dict__  # both objects share all state, so that both end together
 
-    async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
-        return await super()._execute(self._slow(statement), values)
+    async def _by_library(
+        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
+    ) -> Any:
+        return await super()._by_library(self._slow(statement), values)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         return await super()._execute_many(self._slow(statement), many)

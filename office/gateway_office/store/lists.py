@@ -301,14 +301,13 @@ class SqlLists:
 
     async def _values(self, column: Any, side: Side) -> Sequence[str]:
         """List a column's values by one step into the index for each: there are few values and many documents."""
-        overlay, keys = await self._load_overlay(), list[str]()
+        overlay = await self._load_overlay()
         mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value, *overlay.without)
-        while len(keys) < MOST_ROWS:
-            behind_last = [column > keys[-1]] if keys else []
-            ((next_key,),) = await self._tx.tuples(select(func.min(column)).where(*mine, *behind_last))
-            if next_key is None:
-                break
-            keys.append(next_key)
+        steps = select(func.min(column).label("key")).where(*mine).cte("steps", recursive=True)
+        behind = select(func.min(column)).where(*mine, column > steps.c.key).scalar_subquery()
+        steps = steps.union_all(select(behind).where(steps.c.key.is_not(None)))
+        query = select(steps.c.key).where(steps.c.key.is_not(None)).limit(MOST_ROWS)
+        keys = [key for (key,) in await self._tx.tuples(query)]
         fresh = {getattr(row, column.key) for row in overlay.rows if row.side == side}
         return sorted({*keys, *fresh} - {None})[:MOST_ROWS]
 
