@@ -35,7 +35,7 @@ async def check(services: AccountServices, token: str) -> Acting:
     when it is over: by its clock, by signing out, or because the account is closed."""
     now = services.clock.now()
     digest = _digest(token)
-    async with services.accounts.read() as view:
+    async with services.accounts.read_few() as view:
         acting = await load_acting(services, view, digest, now)
     if now >= acting.session.seen_at + services.rules.sessions.touch:
         async with services.changing(acting.person.id) as (work, _):
@@ -48,7 +48,7 @@ async def check(services: AccountServices, token: str) -> Acting:
 
 async def look(services: AccountServices, token: str) -> Acting:
     """Load as `check`, without recording use: for requests that a page makes by itself."""
-    async with services.accounts.read() as view:
+    async with services.accounts.read_few() as view:
         return await load_acting(services, view, _digest(token), services.clock.now())
 
 

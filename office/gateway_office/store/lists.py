@@ -12,11 +12,23 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Integer, Select, func, literal, select, text, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlmodel import col
 
 from gateway import errors
@@ -300,14 +312,11 @@ class SqlLists:
         return await self._values(col(_R.book), side)
 
     async def _values(self, column: Any, side: Side) -> Sequence[str]:
-        """List a column's values by one step into the index for each: there are few values and many documents."""
-        overlay = await self._load_overlay()
-        mine = (col(_R.agency_id) == self._agency_id, col(_R.side) == side.value, *overlay.without)
-        steps = select(func.min(column).label("key")).where(*mine).cte("steps", recursive=True)
-        behind = select(func.min(column)).where(*mine, column > steps.c.key).scalar_subquery()
-        steps = steps.union_all(select(behind).where(steps.c.key.is_not(None)))
-        query = select(steps.c.key).where(steps.c.key.is_not(None)).limit(MOST_ROWS)
-        keys = [key for (key,) in await self._tx.tuples(query)]
+        """List a column's values: there are few, and many documents."""
+        overlay, query = await self._load_overlay(), _values_of(column.key)
+        if overlay.without:
+            query = _steps_through(column, *overlay.without)
+        keys = [key for (key,) in await self._tx.tuples(query, agency=self._agency_id, of_side=side.value)]
         fresh = {getattr(row, column.key) for row in overlay.rows if row.side == side}
         return sorted({*keys, *fresh} - {None})[:MOST_ROWS]
 
@@ -479,6 +488,20 @@ def _in_order(
     columns = [c for c in rows.c if with_words or c.name != "folded"]
     order = [rows.c[c.name].desc() if c.down != back else rows.c[c.name].asc() for c in band.by]
     return select(*columns).where(*clauses).order_by(*order).limit(limit)
+
+
+def _steps_through(column: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Select a column's values by one step into the index for each, up to `MOST_ROWS`."""
+    mine = (col(_R.agency_id) == bindparam("agency"), col(_R.side) == bindparam("of_side"), *conditions)
+    steps = select(func.min(column).label("key")).where(*mine).cte("steps", recursive=True)
+    behind = select(func.min(column)).where(*mine, column > steps.c.key).scalar_subquery()
+    steps = steps.union_all(select(behind).where(steps.c.key.is_not(None)))
+    return select(steps.c.key).where(steps.c.key.is_not(None)).limit(MOST_ROWS)
+
+
+@cache
+def _values_of(name: str) -> Select[Any]:
+    return _steps_through(getattr(_R, name))
 
 
 def to_line(row: Any) -> ListLine:  # Any: a row with the columns that are shown

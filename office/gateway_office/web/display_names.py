@@ -31,7 +31,7 @@ def _abbreviations() -> tuple[tuple[str, str], ...]:
 async def names_of(request: RequestContext, principals: Iterable[str], other: str) -> Mapping[str, str]:
     """Return names; `other` begins the labels of principals that are no persons: `{other}.node` and `{other}.program`."""
     names: dict[str, str] = {}
-    async with request.deps.accounts.accounts.read() as view:
+    async with request.deps.accounts.accounts.read_few() as view:
         for principal in sorted(set(principals)):
             try:
                 names[principal] = (await view.people.get(principal)).name
