@@ -101,6 +101,8 @@ def bare_templates(*, enable_async: bool = False) -> Environment:
     environment.globals |= {
         "icon": icons.icon,
         "sign": icons.sign,
+        "drawn_once": icons.drawn_once,
+        "same_sign": icons.same_sign,
         "state_class": icons.state_class,
         "state_icon": icons.state_icon,
         "menu_icon": icons.menu_icon,

@@ -129,6 +129,15 @@ def state_class(word: str) -> str:
     return f"{word.replace('_', '-')} tone-{shown_as(word)[0]}"
 
 
+def drawn_once(word: str) -> Markup:
+    """Render the sign of a verdict where it is not seen, for a page with very many of it: they refer to it by `same_sign`."""
+    return Markup('<svg hidden aria-hidden="true"><g id="sign">{}</g></svg>').format(sign(word))
+
+
+def same_sign() -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="#sign"/></svg>')
+
+
 def sign(word: str) -> Markup:
     return icon(SIGNS[word])
 

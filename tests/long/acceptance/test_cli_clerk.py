@@ -53,7 +53,7 @@ async def test_a_document_is_shown_in_the_clerks_own_language(town: Town) -> Non
 
     page = (await Desk(town, PROVINCE).type("inbox", "show", "15/STD-VP")).out
 
-    assert "Chữ ký gói tin: hợp lệ" in page
+    assert "Chữ ký gói văn bản: hợp lệ" in page
     assert "Chờ tiếp nhận (01)" in page
     for english in ("envelope_signature", "valid", "business", "warnings", " B\n"):
         assert english not in page

@@ -20,7 +20,7 @@ MACHINE_WORDS = re.compile(
     re.I,
 )
 # What operators read and clerks do not: packets of the axis, our own ids.
-OPERATORS_WORDS = re.compile(r"gói tin|\b[a-z]{3}_[0-9A-Z]{20}", re.I)
+OPERATORS_WORDS = re.compile(r"gói tin|(?<!/)\b[a-z]{3}_[0-9A-Z]{20}", re.I)
 
 
 @cache

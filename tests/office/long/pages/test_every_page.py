@@ -103,6 +103,7 @@ EMPTY = {
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
     ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
+    ("preservation", "books.preservation.none"): "no document of the demonstration has to stay",
     ("record_files", "book.file_list.empty"): "no document of the demonstration states a file of records",
     ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
     ("rules", "admin.rules.empty"): "no agency of the demonstration has rules",

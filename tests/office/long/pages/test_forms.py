@@ -73,7 +73,7 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     await axe.check(page, "/van-ban-di/{id}")
     await rows.nth(row).locator("summary").first.click()
     await rows.nth(row).locator("summary", has_text="Chi tiết kỹ thuật").click()
-    await rows.nth(row).get_by_role("link", name="Gói tin đã ký").first.click()
+    await rows.nth(row).get_by_role("link", name="Gói văn bản đã ký").first.click()
     digest = hashlib.sha256(raw).hexdigest()
     assert page.url.endswith(f"/goi-tin/{digest}")
     assert form in await page.locator("#result + p").inner_text()
@@ -81,7 +81,7 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     download = await context.request.get(f"{page.url}/tai")
     assert await download.body() == raw
     await axe.check(page, "/van-ban-di/{id}/goi-tin/{digest}")
-    await page.get_by_role("link", name="Xem gói tin có ký").click()
+    await page.get_by_role("link", name="Xem gói văn bản có ký").click()
     assert "Hợp lệ" in await page.locator("#result + p").inner_text()
 
     await page.goto(f"/co-quan/{COMMUNE}")

@@ -266,7 +266,7 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     await opened(page, at(document))
     await page.locator("summary", has_text="mục đạt").click()
     assert "Trang đầu so với thông tin văn bản" in await page.inner_text("main")
-    await page.locator("summary", has_text="Gói tin đã ký").click()
+    await page.locator("summary", has_text="Gói văn bản đã ký").click()
     await page.get_by_role("link", name="Xem dạng chữ").first.click()
     await page.locator("pre.raw").wait_for()
     await axe.check(page, "/van-ban-den/{id}/goi-tin/{digest}")

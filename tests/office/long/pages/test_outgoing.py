@@ -137,7 +137,7 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await expect(rows).to_have_count(2)
     await rows.first.locator("summary").first.click()
     await rows.first.locator("summary", has_text="Chi tiết kỹ thuật").click()
-    await rows.first.get_by_role("link", name="Gói tin đã ký").last.click()
+    await rows.first.get_by_role("link", name="Gói văn bản đã ký").last.click()
     assert "Hợp lệ" in await page.locator("#result + p").inner_text()
     raw = await page.locator("pre.raw").inner_text()
     assert "StatusCode" in raw

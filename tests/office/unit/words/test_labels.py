@@ -112,7 +112,7 @@ _CLERKS = (
     *("notices", "office", "outgoing", "recalls", "rules", "signing", "states", "tags", "tasks", "told"),
 )
 _TECHNICAL = re.compile(r"^(step\.|check\.)|\.(packet|digest|raw|technical)\b|\.file\.digest$")
-_OPERATORS = re.compile(r"^(code|packet|told\.operating|help\.admin)\.")
+_OPERATORS = re.compile(r"^(code|packet|told\.operating)\.|^status\.reference$")
 _PLACE = re.compile(r"\{[^}]*\}")
 
 
