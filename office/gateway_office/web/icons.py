@@ -130,7 +130,7 @@ def state_class(word: str) -> str:
 
 
 def drawn_once(word: str) -> Markup:
-    """Render the sign of a verdict where it is not seen, for a page with very many of it: they refer to it by `same_sign`."""
+    """Render the sign of a verdict unseen, for a page with very many of it, which refer to it by `same_sign`."""
     return Markup('<svg hidden aria-hidden="true"><g id="sign">{}</g></svg>').format(sign(word))
 
 

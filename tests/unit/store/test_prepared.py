@@ -35,6 +35,7 @@ from gateway.store.row import Moment
 from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 from gateway.store.tables_node import HostedAgencyRow
+from gateway.store.transaction import SlowTransaction
 from tests.support.cases import Cases
 from tests.support.waiting import LIMIT_S
 
@@ -223,3 +224,16 @@ def date_of_nobody() -> Any:
 async def test_a_query_of_a_thread_is_answered_every_time(store: SqlStore) -> None:
     """A statement is kept from the second time on; what is kept for a server is no use to a thread that reads SQLite."""
     assert [(await store.log.head()).size for _ in range(3)] == [0, 0, 0]
+
+
+async def test_a_query_of_a_list_runs_in_a_thread_each_time_and_one_for_few_rows_does_not(
+    store: SqlStore,
+) -> None:
+    """Also from the second time on, when the library is left out."""
+    of_a_list, of_few = select(func.thread()), select(func.thread()).execution_options(**drivers.FEW)
+    async with store.viewing_few() as view:
+        drivers.sqlite_driver(view.connection).create_function("thread", 0, threading.get_ident)
+        slow = SlowTransaction(view)
+        threads = [(await slow.scalar(of_a_list), await slow.scalar(of_few)) for _ in range(3)]
+
+    assert [each == threading.get_ident() for pair in threads for each in pair] == [False, True] * 3
