@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     String,
     and_,
+    bindparam,
     exists,
     false,
     func,
@@ -56,6 +58,14 @@ _STORED = (
     )
     .join(EventRow, col(LogLeafRow.position) == col(EventRow.position))
     .order_by(col(LogLeafRow.leaf_index))
+)
+_FIRST, _BEHIND = bindparam("first", type_=BigInteger), bindparam("behind", type_=BigInteger)
+_LEAF_HASHES = select(col(LogLeafRow.hash)).where(_INDEX >= _FIRST, _INDEX < _BEHIND).order_by(_INDEX)
+_PLACE = col(LogNodeRow.place)
+_NODE_HASHES = (
+    select(col(LogNodeRow.hash))
+    .where(col(LogNodeRow.level) == bindparam("level"), _PLACE >= _FIRST, _PLACE < _BEHIND)
+    .order_by(_PLACE)
 )
 
 
@@ -359,14 +369,9 @@ async def _node(tx: Transaction, node: TreeNode) -> bytes:
     """Compute the hash of a tree node from the nearest stored level at or below it. NotFound when leaves are missing."""
     height = node.level % EVERY_LEVEL
     first, count, level = node.place << height, 1 << height, node.level - height
-    if level == 0:
-        place = col(LogLeafRow.leaf_index)
-        query = select(col(LogLeafRow.hash)).where(place >= first, place < first + count).order_by(place)
-    else:
-        place = col(LogNodeRow.place)
-        conditions = (col(LogNodeRow.level) == level, place >= first, place < first + count)
-        query = select(col(LogNodeRow.hash)).where(*conditions).order_by(place)
-    hashes = [hashed for (hashed,) in await tx.tuples(query)]
+    values = {"first": first, "behind": first + count} | ({"level": level} if level else {})
+    rows = await tx.tuples(_NODE_HASHES if level else _LEAF_HASHES, **values)
+    hashes = [hashed for (hashed,) in rows]
     if len(hashes) != count:
         raise NotFound(f"the log does not hold the leaves up to {(node.place + 1 << node.level)}")
     return sealed_log.tree_root(hashes)
