@@ -67,6 +67,7 @@ UNLINKED: frozenset[str] = frozenset(
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
         "work_file_archive",  # no file of the demonstration is closed
+        "preservation_end",  # no document of the demonstration has to stay
         *("webhook", "webhook_act", "report_schedule_ask", "node_schedule_ask", "rule_ask"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
