@@ -327,7 +327,9 @@ class Group(typer.Typer):
     def only(self, word: str) -> Group:
         """Return the group with this word alone: making every command that the process has loaded costs much more."""
         group = copy(self)
-        group.registered_groups = [g for g in self.registered_groups if g.typer_instance is self._below.get(word)]
+        group.registered_groups = [
+            g for g in self.registered_groups if g.typer_instance is self._below.get(word)
+        ]
         group.registered_commands = [command for command in self.registered_commands if command.name == word]
         return group
 

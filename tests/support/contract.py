@@ -57,8 +57,8 @@ class Description:
         """Return the validator of that schema, made once: it reads all components."""
         key = json.dumps(schema, sort_keys=True), is_exact
         if key not in self._validators:
-            whole = {**schema, "components": self.document["components"]}
-            self._validators[key] = Draft202012Validator(_close(whole) if is_exact else whole)
+            complete = {**schema, "components": self.document["components"]}
+            self._validators[key] = Draft202012Validator(_close(complete) if is_exact else complete)
         return self._validators[key]
 
     def event_complaints(self, event: Mapping[str, Any]) -> list[str]:

@@ -173,8 +173,8 @@ def test_commands_of_absent_packages_are_unknown_and_its_own_run(
         call = [str(python), *words]
         return subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    words = ("demo", "sandbox", "conformance", "simulate", "compat")
-    words += ("book", "report") if office == "off" else ()
+    words = ["demo", "sandbox", "conformance", "simulate", "compat"]
+    words += ["book", "report"] if office == "off" else []
     lines = type_words("-c", TYPES_WORDS, *words).stderr.splitlines()
     assert [line for line in lines if line.isdigit()] == ["2"] * len(words)
     assert [word for word in words if not any(f"'{word}'" in line for line in lines)] == []
