@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -323,6 +324,15 @@ class Group(typer.Typer):
 
         return add
 
+    def only(self, word: str) -> Group:
+        """Return the group with this word alone: making every command that the process has loaded costs much more."""
+        group = copy(self)
+        group.registered_groups = [
+            g for g in self.registered_groups if g.typer_instance is self._below.get(word)
+        ]
+        group.registered_commands = [command for command in self.registered_commands if command.name == word]
+        return group
+
     def alone(self, *examples: str) -> Callable[[F], F]:
         """Make the command of the words alone, without a verb behind them."""
 
@@ -496,7 +506,7 @@ class Commands(Mapping[str, Any]):
             homes = _modules_of(word) if word in NOUNS else [extensions.nouns()[word].module]
             for module in (*homes, *extensions.verbs(word)):
                 _load(module)
-            commands: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
+            commands: dict[str, Any] = get_command(ROOT.only(word)).commands  # type: ignore[attr-defined]  # it is a group
             self._made[word] = commands[word]
         return self._made[word]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,8 @@ def listen(
             call.say("sandbox.listen.ready", node=node, to=to, cursor=feed.cursor)
             for event in feed:
                 if not type_ or any(_matches(text, event["type"]) for text in type_):
-                    _show(call, event, post(event))
+                    with _interrupt_held():
+                        _show(call, event, post(event))
         except KeyboardInterrupt:
             call.say("sandbox.listen.ended", cursor=feed.cursor)
 
@@ -188,6 +190,19 @@ def _posting(to: str, signing_key: bytes) -> Iterator[Post]:
             yield lambda event: runner.run(send(event))
         finally:
             runner.run(poster.close())
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl+C back until the block ends: one that comes at a wrong moment of an event loop is lost, or breaks it."""
+    interrupts: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 def _show(call: Invocation, event: Mapping[str, Any], posted: Posted) -> None:

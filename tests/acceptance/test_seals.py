@@ -171,12 +171,11 @@ async def test_what_was_official_by_the_former_rule_is_judged_again_in_batches(
     await SignaturesClock().step(town.node.inn)
     letters = [await arrived(town, signed(OWN), str(number)) for number in (82, 83, 84)]
     scope = await town.scope(PROVINCE)
-    async with town.node.store.begin(scope) as work:
+    async with town.node.store.changing(scope) as work:
         for letter in letters:
             old = tuple(replace(v, rule=2) for v in letter.signatures)
             await work.incoming.save(replace(letter, signatures=old, legal_value=OFFICIAL))
         await work.jobs.add(SIGNATURES_JOB, list_subject("in"))
-        await work.commit()
     monkeypatch.setattr(rejudge, "DOCUMENTS_AT_ONCE", 2)
 
     values_by_batch = []
@@ -206,7 +205,7 @@ async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_i
 
 async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town: Town) -> None:
     letter = await arrived(town, signed(OWN))
-    async with town.node.store.begin(await town.scope(PROVINCE)) as work:
+    async with town.node.store.changing(await town.scope(PROVINCE)) as work:
         old = tuple(
             replace(
                 v, rule=1, signers=tuple(replace(s, sha256="", seal=None, person=None) for s in v.signers)
@@ -214,7 +213,6 @@ async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town:
             for v in letter.signatures
         )
         await work.incoming.save(replace(letter, signatures=old, legal_value=OFFICIAL, checks={}))
-        await work.commit()
 
     await register(town.node.deciding, seal_of(SENDER, STRANGE))
     await SignaturesClock().step(town.node.inn)
@@ -261,12 +259,11 @@ async def test_an_agency_may_hold_mail_with_a_wrong_seal(town: Town, cases: Case
 
 
 async def _choose_hold(town: Town) -> None:
-    async with town.node.store.begin(await town.scope(PROVINCE)) as work:
+    async with town.node.store.changing(await town.scope(PROVINCE)) as work:
         now = town.clock.now()
         await work.profile.add(
             ProfileVersion(id="prf_1", key=WRONG_SEAL, value=HOLD, set_by="An", set_at=now, from_when=now)
         )
-        await work.commit()
 
 
 async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> None:

@@ -90,11 +90,10 @@ async def test_threat_116_an_event_committed_late_takes_a_later_leaf_and_old_pro
     book: Book, store_url: str
 ) -> None:
     """Its row was written first, and its transaction ended last. SQLite has one writer, and nothing of the kind."""
-    async with opened(store_url, book.clock) as second, second.begin(SOUTH) as late:
+    async with opened(store_url, book.clock) as second, second.changing(SOUTH) as late:
         await late.events.append(EventKind.MESSAGE_ACCEPTED, "late", book.clock.now(), {})
         (first,) = await book.pages(4)
         leaves_before = [await proofs.inclusion(book.store, n, 4) for n in range(4)]
-        await late.commit()
     await book.store.number_events()
     second_seal = await book.seal()
 

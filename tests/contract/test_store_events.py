@@ -124,13 +124,12 @@ async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_
     """The file and its journal as they lie at that moment are what a killed process leaves."""
     await append(one_writer, clock, NORTH)
     file = Path(one_writer.writer.url.database or "")
-    async with one_writer.begin(NORTH) as work:
+    async with one_writer.changing(NORTH) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-2", clock.now())
         await work.events.of_subject("msg-2")  # it is written, and not committed
         path = tmp_path / "left.db"
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{path}{suffix}")
-        await work.commit()
 
     async with opened(f"sqlite:///{path}", clock) as store_after:
         await append(store_after, clock, NORTH)

@@ -30,13 +30,11 @@ async def test_open_orders_are_those_of_the_agency_that_have_not_ended(
 ) -> None:
     first, ended, foreign = (order(clock, s.agency_id) for s in (NORTH, NORTH, SOUTH))
     for scope, orders in ((NORTH, (first, ended)), (SOUTH, (foreign,))):
-        async with store.begin(scope) as work:
+        async with store.changing(scope) as work:
             for new in orders:
                 await work.preservation.add(new)
-            await work.commit()
-    async with store.begin(NORTH) as work:
+    async with store.changing(NORTH) as work:
         await work.preservation.save(replace(ended, ended_by="prn_2", ended_at=clock.now()))
-        await work.commit()
 
     async with store.read(NORTH) as work:
         assert [o.id for o in await work.preservation.open()] == [first.id]
@@ -52,17 +50,15 @@ async def test_no_order_is_added_while_a_unit_of_work_relies_on_there_being_none
     steps = list[str]()
 
     async def add() -> None:
-        async with store.begin(NORTH) as work:
+        async with store.changing(NORTH) as work:
             await work.preservation.add(order(clock, NORTH.agency_id))
-            await work.commit()
         steps.append("added")
 
-    async with store.begin(NORTH) as work:
+    async with store.changing(NORTH) as work:
         assert await work.preservation.open() == []
         adding = asyncio.create_task(add())
         # Without the lock it is added within milliseconds.
         await asyncio.wait([adding], timeout=0.5)
         steps.append("dropped")
-        await work.commit()
     await adding
     assert steps == ["dropped", "added"]

@@ -30,9 +30,9 @@ def outcome(words: str) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize(("axis", "hours"), [("hub", "0.03"), ("embedded", "0.02")])
-def test_a_seed_makes_the_same_world_whatever_the_hashes_of_texts(axis: str, hours: str) -> None:
-    words = ("--seed", "7", "--hours", hours, "--no-office", "--axis", axis)
+def test_a_seed_makes_the_same_world_whatever_the_hashes_of_texts() -> None:
+    """On the embedded axis; the world with offices, which is made twice too, has a hub."""
+    words = ("--seed", "7", "--hours", "0.02", "--no-office", "--axis", "embedded")
     result, other_result = (outcome(simulated(*words, hash_seed=hash_seed)[1]) for hash_seed in ("1", "2"))
     assert result["broken"] == []
     assert {**result, "cpu_s": 0} == {**other_result, "cpu_s": 0}

@@ -32,7 +32,7 @@ class Description:
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = routes
         self.document = json.loads(json.dumps(document(routes, __version__, local(START).date())))
-        self._exact: dict[str, Draft202012Validator] = {}
+        self._validators: dict[tuple[str, bool], Draft202012Validator] = {}
         self._paths = [
             (
                 re.compile(
@@ -47,15 +47,19 @@ class Description:
     def validator(self, schema: Mapping[str, Any]) -> Draft202012Validator:
         """Return a validator that finds the components of the document. It is the fast one, because it judges every answer
         of every test."""
-        return Draft202012Validator({**schema, "components": self.document["components"]})
+        return self._validator(schema, is_exact=False)
 
     def exact(self, schema: Mapping[str, Any]) -> Draft202012Validator:
         """Return a validator that also refuses fields that are not described, which a client must bear."""
-        name = json.dumps(schema, sort_keys=True)
-        if name not in self._exact:
-            closed = _close({**schema, "components": self.document["components"]})
-            self._exact[name] = Draft202012Validator(closed)
-        return self._exact[name]
+        return self._validator(schema, is_exact=True)
+
+    def _validator(self, schema: Mapping[str, Any], *, is_exact: bool) -> Draft202012Validator:
+        """Return the validator of that schema, made once: it reads all components."""
+        key = json.dumps(schema, sort_keys=True), is_exact
+        if key not in self._validators:
+            complete = {**schema, "components": self.document["components"]}
+            self._validators[key] = Draft202012Validator(_close(complete) if is_exact else complete)
+        return self._validators[key]
 
     def event_complaints(self, event: Mapping[str, Any]) -> list[str]:
         """List the faults of an event by the schema of its type."""

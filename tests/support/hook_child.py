@@ -26,10 +26,9 @@ async def make(node: OpenNode, count: int) -> None:
     async with node.store.read(scope) as work:
         total = len(await work.events.of_subject("made"))
     while total < count:
-        async with node.store.begin(scope) as work:
+        async with node.store.changing(scope) as work:
             batch = [(EventKind.DELIVERY_RETRY, {"n": n}) for n in range(total, min(total + AT_ONCE, count))]
             await work.events.append_many("made", node.clock.now(), batch)
-            await work.commit()
         total += len(batch)
         node.store.wake.ring("sequencer")
         await asyncio.sleep(0.02)

@@ -134,9 +134,8 @@ class Hooked:
         """Make events that every key with `messages:read` may read."""
         scope, clock = await self.scope(), self.town.clock
         for n in range(count):
-            async with self.town.node.store.begin(scope) as work:
+            async with self.town.node.store.changing(scope) as work:
                 await work.events.append(EventKind.DELIVERY_RETRY, f"trial-{n}", clock.now(), {"n": n})
-                await work.commit()
         await self.town.number()
 
     def pusher(self, spawn: Spawn, on_retry: Callable[[], None] = lambda: None) -> Pusher:

@@ -61,9 +61,8 @@ class Book:
     ) -> None:
         """Record so many events, and number them."""
         new_events = [(EventKind.DELIVERY_STATUS, {"n": n, **(data or {})}) for n in range(count)]
-        async with self.store.begin(scope) as work:
+        async with self.store.changing(scope) as work:
             await work.events.append_many("msg_1", self.clock.now(), new_events)
-            await work.commit()
         while await self.store.number_events():
             pass
 

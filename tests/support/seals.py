@@ -53,7 +53,7 @@ def right_of(acting_code: str, code: str, since: date = date(2026, 1, 1)) -> Sea
 
 async def register(services: DecisionServices, *changes: SealChange | SealingRightChange) -> None:
     """Put the changes in force on the word of two people who were authenticated before."""
-    async with services.decisions.begin("node") as work:
+    async with services.decisions.changing("node") as work:
         for change in changes:
             if isinstance(change, SealChange):
                 await work.seals.register(change, TWO, {})
@@ -61,4 +61,3 @@ async def register(services: DecisionServices, *changes: SealChange | SealingRig
                 await work.seals.entitle(change, TWO, {})
         for code in {change.code for change in changes}:
             await work.rejudge_mail_of(code)
-        await work.commit()

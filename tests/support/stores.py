@@ -66,10 +66,9 @@ class BeginsUnits(Protocol[Unit_co]):
 @asynccontextmanager
 async def refused(store: BeginsUnits[U], scope: AgencyScope, error: type[Exception]) -> AsyncIterator[U]:
     """Open a unit of work in which a statement is refused with that error, at the latest when it ends."""
-    with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
-        async with store.begin(scope) as work:
+    with pytest.raises(error):
+        async with store.changing(scope) as work:
             yield work
-            await work.commit()
 
 
 def committing(store: BeginsUnits[U], scope: AgencyScope = NORTH) -> AbstractAsyncContextManager[U]:
@@ -262,7 +261,6 @@ async def stored(
 async def seed_incoming(store: SqlStore, document: IncomingDocument) -> IncomingDocument:
     """Store and commit an incoming document, for tests about what hangs on it."""
     scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.incoming.add(document)
-        await work.commit()
     return document

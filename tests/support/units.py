@@ -14,7 +14,7 @@ from tests.support.clock import ManualClock
 async def add_units(store: SqlStore, clock: ManualClock, agency_id: str, *names: str) -> None:
     """Add these units to the agency, and to each of them an officer who belongs to it."""
     now = clock.now()
-    async with store.begin(AgencyScope(agency_id=agency_id, principal_id="operator")) as work:
+    async with store.changing(AgencyScope(agency_id=agency_id, principal_id="operator")) as work:
         for position, name in enumerate(names):
             officer = Person(
                 id=clock.new_id("prn_"),
@@ -37,4 +37,3 @@ async def add_units(store: SqlStore, clock: ManualClock, agency_id: str, *names:
                     given_at=now,
                 )
             )
-        await work.commit()

@@ -164,14 +164,19 @@ class AxisDoor:
         """Return the codes of the statuses that the sender received since it looked last: as many as the node has sent."""
         codes: list[str] = []
 
+        async def count_equals() -> bool:
+            return self._answers_read + len(codes) == await self.ground.town.count(_TO_THE_SENDER)
+
         async def have_all_arrived() -> bool:
-            if self._answers_read + len(codes) == await self.ground.town.count(_TO_THE_SENDER):
+            if await count_equals():
                 return True
             for arrival in await self.ground.sender.take(50, 60.0):
                 if arrival.kind == Kind.STATUS:
                     with arrival.open() as source:
                         codes.extend(match.decode() for match in _STATUS.findall(source.read()))
                 await self.ground.sender.settle(arrival, is_done=True)
+            if await count_equals():
+                return True
             await self.ground.town.carry()
             return False
 

@@ -170,10 +170,9 @@ async def test_a_reminder_is_sent_under_a_lease_until_it_is_confirmed_and_its_ma
     repeat = replace(first, is_first=False)
 
     async def claim(mail: str, at: datetime, key: str = "k1") -> Claim | None:
-        async with store.begin(scope) as work:
+        async with store.changing(scope) as work:
             claim = await work.office.reminders.claim(key, mail, at, at + timedelta(minutes=5))
             assert await work.office.reminders.unclaimed([key], at) == []
-            await work.commit()
         return claim
 
     async with store.read(scope) as work:
@@ -181,17 +180,14 @@ async def test_a_reminder_is_sent_under_a_lease_until_it_is_confirmed_and_its_ma
     assert await claim("m1", NOW) == first
     assert await claim("m2", lease_end - timedelta(seconds=1)) is None
     assert await claim("m2", lease_end) == repeat
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.office.reminders.release(["k1"], lease_end, lease_end)  # the first lease, which is over
-        await work.commit()
     assert await claim("m3", lease_end) is None
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.office.reminders.release(["k1"], lease_end + timedelta(minutes=5), lease_end)
-        await work.commit()
     assert await claim("m4", lease_end) == repeat
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.office.reminders.confirm(["k1"])
-        await work.commit()
     assert await claim("m5", NOW + timedelta(days=29)) is None
 
 

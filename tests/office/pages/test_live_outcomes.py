@@ -51,9 +51,8 @@ async def test_that_it_could_not_be_done_is_told_in_red(
     await enter()
     with site.clock.standing():
         await press(page, document.id)
-        async with site.node.store.begin(await scope_of(site)) as work:
+        async with site.node.store.changing(await scope_of(site)) as work:
             await work.incoming.save(await work.incoming.get(document.id))
-            await work.commit()
         site.clock.skip(WAIT)
         await expect(page.locator("[data-last] .late")).to_contain_text(
             f"{document.code}: Chưa tiếp nhận được"

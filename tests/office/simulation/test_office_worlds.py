@@ -6,14 +6,12 @@ import json
 
 from tests.simulation.test_worlds import outcome, simulated
 
+WORDS = ("--seed", "7", "--hours", "0.03", "--office", "--axis", "hub")
 _POSTS = ("clerk", "head", "first", "second")
 
 
 def test_a_seed_makes_the_same_office_whatever_the_hashes_of_texts() -> None:
-    runs = [
-        simulated("--seed", "7", "--hours", "0.03", "--office", "--detail", hash_seed=hash_seed)[1]
-        for hash_seed in ("1", "2")
-    ]
+    runs = [simulated(*WORDS, "--detail", hash_seed=hash_seed)[1] for hash_seed in ("1", "2")]
     result, other_result = map(outcome, runs)
     kinds = json.loads(runs[0].splitlines()[-2])["kinds"]
 

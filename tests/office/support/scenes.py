@@ -80,7 +80,7 @@ async def _take_up(node: Office, invited: Sequence[Invited]) -> People:
 
 async def _tell(settings: Settings) -> None:
     clock = MovableClock(START - timedelta(hours=1))
-    cast = await story.prepare_cast(settings, clock)
+    cast = await story.prepare_cast(settings, clock, desks=False)
     async with open_office(settings, clock) as node, story.at_work(node):
         tale = story.DemoStory(node=node, cast=cast, say=_unheard)
         await tale.tell()

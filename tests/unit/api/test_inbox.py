@@ -478,9 +478,8 @@ async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: D
         code="SIG-DIGEST",
         sender_code="Z91.07",
     )
-    async with door.node.store.begin(AgencyScope(agency_id=agency.id, principal_id="prn_test")) as work:
+    async with door.node.store.changing(AgencyScope(agency_id=agency.id, principal_id="prn_test")) as work:
         await work.inbox.land(row)
-        await work.commit()
 
     (shown_row,) = (await door.ask("GET", "/quarantine", agency=PROVINCE)).json["data"]
 

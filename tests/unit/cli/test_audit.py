@@ -50,11 +50,10 @@ async def _sealed(count: int) -> None:
     try:
         (agency,) = await store.hosted()
         scope = AgencyScope(agency_id=agency.id, principal_id="prn_1")
-        async with store.begin(scope) as work:
+        async with store.changing(scope) as work:
             for n in range(count):
                 data = {"n": n, "reason": "Nguyễn Văn A"}
                 await work.events.append(EventKind.INBOX_RETURNED, f"inx_{n}", clock.now(), data)
-            await work.commit()
         while await store.number_events():
             pass
         sealer = LogSealer(

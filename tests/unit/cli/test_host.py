@@ -74,9 +74,8 @@ async def receive(agency_id: str) -> None:
     scope = AgencyScope(agency_id=agency_id, principal_id="prn_test")
     store = SqlStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
     try:
-        async with store.begin(scope) as work:
+        async with store.changing(scope) as work:
             await work.incoming.add(stores.incoming(ManualClock(), scope=scope, state=InState.NEW))
-            await work.commit()
     finally:
         await store.close()
 

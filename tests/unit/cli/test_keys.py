@@ -65,9 +65,8 @@ class Desk:
         async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:
             (agency,) = await office.store.hosted()
             scope = AgencyScope(agency_id=agency.id, principal_id="operator")
-            async with office.store.begin(scope) as work:
+            async with office.store.changing(scope) as work:
                 await work.events.append(EventKind.DOCUMENT_SIGNED, self.key_id, office.clock.now())
-                await work.commit()
 
 
 @pytest.fixture

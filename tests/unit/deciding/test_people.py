@@ -140,9 +140,8 @@ async def test_whose_account_is_out_decides_nothing(services: DecisionServices) 
     an = await people.enrolled(services, "An")
 
     async def stand(standing: AccountStanding) -> None:
-        async with services.decisions.begin("operator") as work:
+        async with services.decisions.changing("operator") as work:
             await work.people.save(replace(await work.people.find_by_name("An"), standing=standing))
-            await work.commit()
 
     for standing in sorted(set(AccountStanding) - {AccountStanding.ACTIVE}):
         await stand(standing)

@@ -44,16 +44,6 @@ SENTENCES = (
         "Nguyễn Văn A refused an incoming document",
     ),
     (
-        event(EventKind.POST_ASSIGNED, "prn_b", role="clerk", agency="agn_1"),
-        "Nguyễn Văn A giao cho Trần Thị B vai trò văn thư",
-        "Nguyễn Văn A gave Trần Thị B the role clerk",
-    ),
-    (
-        event(EventKind.ACCOUNT_STANDING, "prn_b", standing="suspended", reason="nghỉ"),
-        "Nguyễn Văn A đổi tình trạng tài khoản của Trần Thị B thành: tạm dừng",
-        "Nguyễn Văn A changed the standing of the account of Trần Thị B to: suspended",
-    ),
-    (
         event(EventKind.SESSION_BEGUN, "prn_c", session="ses_1"),
         "Lê Văn C đăng nhập",
         "Lê Văn C signed in",

@@ -114,9 +114,8 @@ async def test_while_another_process_has_its_turn_nothing_is_touched(desk: Desk)
     scope = await desk.town.scope(DEPARTMENT)
     from gateway.folder.worker import TURN
 
-    async with desk.town.node.store.begin(scope) as work:
+    async with desk.town.node.store.changing(scope) as work:
         await work.idempotency.begin("folder", "turn", "turn", desk.town.clock.now() + TURN)
-        await work.commit()
     desk.letter("15")
     await desk.settle()
     assert desk.names("out") == ["15.json", "15.pdf"]

@@ -155,10 +155,9 @@ async def test_any_unit_is_taken_where_the_agency_has_none(town: Town) -> None:
     arrived, assignment = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
     scope = await town.scope(COMMUNE)
     await add_units(town.node.store, town.clock, scope.agency_id, "Phòng Tổng hợp")
-    async with town.node.store.begin(scope) as work:
+    async with town.node.store.changing(scope) as work:
         for unit in await work.units.all():
             await work.units.save(replace(unit, closed_at=town.node.inn.clock.now()))
-        await work.commit()
 
     assigned_document = await act.assign(town.node.inn, scope, arrived.id, assignment)
 

@@ -356,9 +356,8 @@ def test_a_clock_that_was_ahead_and_was_set_back_is_told_with_what_it_left(ward:
 
 
 async def happened(ward: Ward) -> None:
-    async with store_of(ward.subject) as store, store.begin(SCOPE) as work:
+    async with store_of(ward.subject) as store, store.changing(SCOPE) as work:
         await work.events.append(EventKind.INBOX_HELD, "inx_1", ward.clock.now(), {})
-        await work.commit()
 
 
 async def taken_from_the_axis(ward: Ward) -> None:
@@ -416,9 +415,8 @@ def with_pdf_sources(text: str, *, waits: bool = False) -> Callable[[Ward], None
 async def a_document_waits(ward: Ward) -> None:
     store = SqlStore(f"sqlite:///{ward.database}", ward.clock)
     try:
-        async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="node")) as work:
+        async with store.changing(AgencyScope(agency_id=AGENCY.id, principal_id="node")) as work:
             await work.jobs.add("signatures", "inb_1")
-            await work.commit()
     finally:
         await store.close()
 
@@ -592,11 +590,10 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
 
 async def landed(ward: Ward, *, state: str, claimed: bool = False, **fields: Any) -> None:
     async with store_of(ward.subject) as store:
-        async with store.begin(SCOPE) as work:
+        async with store.changing(SCOPE) as work:
             item = await work.inbox.land(inbox_item(ward.clock, scope=SCOPE, **fields))
             if state != "landed":
                 await work.inbox.settle(replace(item, state=state), None)
-            await work.commit()
         if claimed:
             assert len(await store.claim_inbox(10, 60)) == 1
 
@@ -615,10 +612,9 @@ async def marked_as_restored(subject: Subject, copied_at: str) -> None:
     event_data = {"copied_at": copied_at, "node": "trial"}
     async with (
         store_of(subject) as store,
-        store.begin(AgencyScope(agency_id="", principal_id="operator")) as work,
+        store.changing(AgencyScope(agency_id="", principal_id="operator")) as work,
     ):
         await work.events.append(EventKind.NODE_RESTORED, restored.SUBJECT, subject.clock.now(), event_data)
-        await work.commit()
 
 
 def test_every_finding_has_words_in_both_languages(ward: Ward) -> None:

@@ -408,10 +408,9 @@ async def test_two_rows_for_one_delivery_have_their_own_outcomes(town: Town) -> 
     scope = await town.scope(DEPARTMENT)
     for _ in range(2):
         town.clock.advance(timedelta(seconds=1))
-        async with town.node.store.begin(scope) as work:
+        async with town.node.store.changing(scope) as work:
             duplicate = replace(rows[0].item, id=town.clock.new_id("obx_"), attempts=0)
             await work.outbox.add(duplicate)
-            await work.commit()
 
     both = await claimed(town)
     assert len(both) == 2

@@ -138,9 +138,8 @@ async def test_while_the_axis_is_away_what_waits_is_cancelled_and_what_arrived_a
             await town.recall(sent)
         arrived = Fact(track=Track.BUSINESS, code="01", at=town.clock.now(), stated_at=town.clock.now())
         delivery = await town.delivery(sent)
-        async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+        async with town.node.store.changing(await town.scope(DEPARTMENT)) as work:
             await requests.add_fact(town.node.out, work, delivery, arrived)
-            await work.commit()
         assert (await town.delivery(sent)).state == "delivered"
         await town.recall(sent)
 

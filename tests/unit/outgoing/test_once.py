@@ -72,9 +72,8 @@ async def test_a_request_that_runs_makes_the_second_wait_and_one_left_behind_is_
     async with intake.receive_files(town.node.out) as request_files:
         await request_files.add(FileRole.LEAD, "15.pdf", FileRole.LEAD, chunks())
         digest = request_digest(busy, request_files)
-    async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+    async with town.node.store.changing(await town.scope(DEPARTMENT)) as work:
         await work.idempotency.begin(busy.owner, busy.key, digest, town.clock.now() + IN_FLIGHT)
-        await work.commit()
 
     with pytest.raises(Clash) as clash:
         await post(town, key=busy)
@@ -101,10 +100,8 @@ async def test_a_request_that_lost_its_key_stores_nothing_and_leaves_the_key_to_
     scope = await town.scope(DEPARTMENT)
 
     async def begin_other() -> Remembered | None:
-        async with town.node.store.begin(scope) as work:
-            state = await work.idempotency.begin("prn_1", "k", "d2", town.clock.now() + IN_FLIGHT)
-            await work.commit()
-        return state
+        async with town.node.store.changing(scope) as work:
+            return await work.idempotency.begin("prn_1", "k", "d2", town.clock.now() + IN_FLIGHT)
 
     async def meanwhile() -> None:
         town.clock.advance(IN_FLIGHT)

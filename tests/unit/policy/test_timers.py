@@ -148,9 +148,3 @@ def test_what_is_urgent_is_due_within_the_hour_at_any_time(start: datetime, urge
         assert timedelta() < due.at - start <= timedelta(hours=1)
         assert due.is_late(due.at + MOMENT)
         assert not due.is_late(due.at)
-
-
-def test_the_help_names_the_last_moment_to_issue_as_it_is_reckoned() -> None:
-    due = timers.issue(OFFICE, at(f"{FRI} 16:50"), NORMAL)
-    for lang in labels.LANGUAGES:
-        assert f"{local(due.at):%H:%M}" in labels.say("help.time.issue", lang)

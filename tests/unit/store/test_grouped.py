@@ -50,9 +50,8 @@ def _watched() -> Iterator[Commits]:
 
 
 async def _add(store: SqlStore, subject: str) -> None:
-    async with store.begin(NORTH) as work:
+    async with store.changing(NORTH) as work:
         await work.jobs.add("pack", subject)
-        await work.commit()
 
 
 async def _jobs(store: SqlStore) -> list[str]:
@@ -115,11 +114,10 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlStore
     holding, go_on = asyncio.Event(), asyncio.Event()
 
     async def holds() -> None:
-        async with store.begin(NORTH) as work:
+        async with store.changing(NORTH) as work:
             holding.set()
             await go_on.wait()
             await work.jobs.add("pack", "first")
-            await work.commit()
 
     first = asyncio.create_task(holds())
     await holding.wait()
@@ -347,11 +345,10 @@ async def test_between_two_units_the_file_is_free_for_other_programs(store: SqlS
 async def test_a_store_that_is_closed_in_the_middle_of_a_unit_keeps_what_is_committed(
     store: SqlStore, tmp_path: Path
 ) -> None:
-    async with store.begin(NORTH) as work:
+    async with store.changing(NORTH) as work:
         await work.jobs.add("pack", "late")
         closing_it = asyncio.create_task(store.close())
         await asyncio.sleep(0)
-        await work.commit()
     await within_limit(closing_it, "the store closes")
 
     assert _on_disk(tmp_path, "late")

@@ -22,9 +22,8 @@ async def journal(store: SqlStore) -> WriteAheadLog:
     journal_file = store.journal
     assert journal_file is not None
     assert await journal_file.cut()
-    async with store.begin(NORTH) as work:
+    async with store.changing(NORTH) as work:
         await work.jobs.add("pack", "words of a secret")
-        await work.commit()
     journal_file.mark()
     return journal_file
 

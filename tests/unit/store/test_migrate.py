@@ -121,10 +121,9 @@ async def test_numbers_of_before_get_the_key_of_their_spellings(url: str) -> Non
     clock = ManualClock()
     store = SqlStore(url, clock)
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
-    async with store.begin(NORTH) as unit:
+    async with store.changing(NORTH) as unit:
         for number in ("07", "8", "9"):
             await unit.outgoing.add(outgoing(clock, draft=draft(number=number)))
-        await unit.commit()
     async with migrating(url) as connection:
         await connection.execute(text("UPDATE outgoing_document SET number_word = ''"))
         with pytest.MonkeyPatch.context() as patched:
@@ -166,10 +165,9 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str,
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
 
     async def work() -> None:
-        async with store.begin(NORTH) as unit:
+        async with store.changing(NORTH) as unit:
             await unit.outgoing.add(outgoing(clock))
             await unit.jobs.add("pack", "msg-1")
-            await unit.commit()
         await store.claim_jobs("pack", 1, 60)
 
     await work()

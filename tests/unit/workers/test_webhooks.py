@@ -332,10 +332,9 @@ async def test_a_report_for_one_webhook_is_told_to_that_one_alone(hooked: Hooked
         _, endpoint = await hooked.add(receiver.url, "message.report")
         _, deaf = await hooked.add(other.url, "message.report")
         scope, clock = await hooked.scope(), hooked.town.clock
-        async with hooked.town.node.store.begin(scope) as work:
+        async with hooked.town.node.store.changing(scope) as work:
             for facts in ({"report": "outgoing", "webhook": endpoint.id}, {"report": "paper"}):
                 await work.events.append(EventKind.MESSAGE_REPORT, "rsc_1", clock.now(), facts)
-            await work.commit()
         await hooked.town.number()
         await hooked.push()
 

@@ -92,7 +92,7 @@ async def test_a_unit_with_persons_or_open_work_is_not_closed(
         await units.close_unit(services, admin.by, NORTH, unit.id)
     await posts.take(services, admin.by, "officer", PostRole.OFFICER, NORTH)
     document = incoming(clock)
-    async with store.begin(SCOPE) as work:
+    async with store.changing(SCOPE) as work:
         await work.incoming.add(document)
         await work.parts.add(
             UnitPart(
@@ -105,7 +105,6 @@ async def test_a_unit_with_persons_or_open_work_is_not_closed(
                 given_at=clock.now(),
             )
         )
-        await work.commit()
     (detail,), _ = await units.list_units(services, admin.by, NORTH)
     assert ([part.id for part, _ in detail.parts], detail.may_close) == (["prt_1"], False)
     with pytest.raises(Clash, match="persons or open parts"):

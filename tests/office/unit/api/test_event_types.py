@@ -94,10 +94,9 @@ def test_an_event_of_each_type_fits_its_own_schema_alone_and_a_later_one_the_ope
 
 async def test_the_judge_of_all_answers_finds_a_field_of_an_event_that_is_not_described(door: Door) -> None:
     scope = await door.town.scope("Z91.07")
-    async with door.node.store.begin(scope) as work:
+    async with door.node.store.changing(scope) as work:
         data = {"by": "msg_1", "to": "Z91", "planted": 1}
         await work.events.append(EventKind.INBOX_REPLIED, "inb_1", door.clock.now(), data)
-        await work.commit()
     await door.town.number()
 
     with pytest.raises(AssertionError, match=r"inbox\.replied: /data .*planted"):

@@ -85,9 +85,8 @@ class Story:
 
     async def take_in(self) -> None:
         document = incoming(self.town.clock, scope=self.scope, sender_code="Z91.09")
-        async with self.services.store.begin(self.scope) as work:
+        async with self.services.store.changing(self.scope) as work:
             await work.incoming.add(document)
-            await work.commit()
         outcome = await act.set_status(self.services, self.scope, document.id, StatusCall(code="03"))
         assert outcome.document.register_year is not None
         self.made.append((outcome.document.register_year, document.id))

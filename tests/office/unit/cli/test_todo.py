@@ -49,9 +49,8 @@ async def arrive(folder: Path, state: InState = InState.NEW) -> str:
 
 
 async def _keep(store: SqlOfficeStore, scope: AgencyScope, letter: IncomingDocument) -> None:
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.incoming.add(letter)
-        await work.commit()
 
 
 def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Path) -> None:

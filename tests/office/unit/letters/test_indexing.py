@@ -67,9 +67,8 @@ async def readings(town: OfficeTown, letter: IncomingDocument) -> Sequence[Readi
 
 async def hide(town: OfficeTown, letter: IncomingDocument, state: InState = InState.HELD) -> None:
     scope = AgencyScope(agency_id=letter.agency_id, principal_id="clerk")
-    async with town.node.store.begin(scope) as work:
+    async with town.node.store.changing(scope) as work:
         await work.incoming.save(replace(await work.incoming.get(letter.id), state=state))
-        await work.commit()
 
 
 async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: OfficeTown) -> None:

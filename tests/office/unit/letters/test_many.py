@@ -84,9 +84,8 @@ async def test_read_is_told_once(town: OfficeTown) -> None:
 
 async def test_what_the_document_system_had_is_offered_once_more(town: OfficeTown) -> None:
     document, scope = await arrived(town), await town.scope(PROVINCE)
-    async with town.node.store.begin(scope) as work:
+    async with town.node.store.changing(scope) as work:
         await work.handovers.ack(document.id, "key_1", town.clock.now())
-        await work.commit()
 
     assert await received.repeat_offer(town.node.inn, scope, document.id)
     assert not await received.repeat_offer(town.node.inn, scope, document.id)

@@ -72,9 +72,8 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
     (row,) = [item for item in await town.outbox(PROVINCE) if item.subject_id == sent.id]
 
     async def reached(*codes: str) -> tuple[str, ...]:
-        async with town.node.store.begin(await town.scope(PROVINCE)) as work:
+        async with town.node.store.changing(await town.scope(PROVINCE)) as work:
             await answering.end_waits_of_rows(work, [(row, codes)], town.clock.now())
-            await work.commit()
         return (await town.reload(letter)).answered_by
 
     assert await reached(COMMUNE) == ()

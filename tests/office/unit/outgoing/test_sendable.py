@@ -56,9 +56,8 @@ async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(tow
     await town.carry()
     arrived = await town.only()
     scope = await town.scope(PROVINCE)
-    async with town.node.store.begin(scope) as work:
+    async with town.node.store.changing(scope) as work:
         await work.jobs.add("answer", arrived.inbox_id, payload=_unwritable(arrived))
-        await work.commit()
 
     await town.carry()
 
@@ -110,14 +109,13 @@ async def _take_back_unwritable(town: OfficeTown, sent: OutgoingDocument) -> Non
         code="13",
         document_id=sent.document_id,
     )
-    async with town.node.store.begin(await town.scope(DEPARTMENT)) as work:
+    async with town.node.store.changing(await town.scope(DEPARTMENT)) as work:
         await work.jobs.add("answer", delivery.id, payload=packet)
         town.clock.advance(1)
         kind = RequestKind.TAKE_BACK
         await requests.ask_recipient(
             town.node.out, work, delivery, kind, packet.packet_id, packet.description
         )
-        await work.commit()
 
 
 async def _take_back_tasks(town: OfficeTown, code: str = DEPARTMENT) -> list[Task]:

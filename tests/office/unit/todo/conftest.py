@@ -124,9 +124,8 @@ class TodoOffice:
     @asynccontextmanager
     async def change(self) -> AsyncIterator[OfficeWork]:
         """Open a unit of work that is committed when its block ends."""
-        async with self.store.begin(NORTH) as work:
+        async with self.store.changing(NORTH) as work:
             yield work
-            await work.commit()
 
 
 @pytest.fixture
