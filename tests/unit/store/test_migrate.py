@@ -112,6 +112,7 @@ STEPS = {
     "r0304_witnesses.py": "0f444a04a2006056",
     "r0305_office_rules.py": "afcf21a1de0a3b03",
     "r0306_preservation.py": "a7f962d88247b6c7",
+    "r0307_files_of_records.py": "5c9808742499831d",
 }
 
 

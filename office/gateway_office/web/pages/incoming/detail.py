@@ -42,6 +42,7 @@ from gateway_office.book import books
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
+from gateway_office.domain.work_file import FileMember, WorkFile
 from gateway_office.letters import comments
 from gateway_office.web import answers, duty_table
 from gateway_office.web.addresses import merged, url_for
@@ -96,6 +97,7 @@ class IncomingRecords:
     newer: IncomingDocument | None
     unread: bool
     submissions: Sequence[Submission] = ()
+    files: Sequence[tuple[WorkFile, FileMember]] = ()
 
     @property
     def request(self) -> SenderRequest | None:
@@ -257,6 +259,7 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
+            files=await work.office.work_files.of_document(document.id),
         )
 
 

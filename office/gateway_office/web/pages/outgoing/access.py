@@ -24,6 +24,7 @@ from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
 from gateway_office.domain.listing import ListLine
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.domain.work_file import FileMember, WorkFile
 from gateway_office.web import dates, display_names
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
@@ -65,6 +66,7 @@ class OutgoingView:
     """Ids of deliveries whose recipients missed the day of their answer."""
     namesakes: tuple[OutgoingDocument, ...] = ()
     """Documents of the same number and date sent at other times, to others or once more."""
+    files: Sequence[tuple[WorkFile, FileMember]] = ()
 
     @property
     def path(self) -> str:
@@ -123,6 +125,7 @@ async def find(request: PageRequest) -> OutgoingView:
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
+            files=await work.office.work_files.of_document(document.id),
             children=tuple(await work.outgoing.children(document.id)),
             namesakes=tuple(
                 d
