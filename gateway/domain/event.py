@@ -97,6 +97,8 @@ class EventKind(StrEnum):
     DOCUMENT_READ = "document.read"
     DOCUMENT_FILED = "document.filed"
     DOCUMENT_UNFILED = "document.unfiled"
+    DOCUMENT_LINKED = "document.linked"
+    DOCUMENT_UNLINKED = "document.unlinked"
     SET_UP_BEGUN = "setup.begun"
     SET_UP_ENDED = "setup.ended"
     PROPOSAL_CREATED = "proposal.made"

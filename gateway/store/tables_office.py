@@ -606,6 +606,18 @@ class FileMemberRow(Row, table=True):
     at: datetime
 
 
+class DocumentLinkRow(OfAgency, table=True):
+    """Link that a person recorded from a document to another one."""
+
+    __table_args__ = (index("ix_document_link_target", "agency_id", "target_id"),)
+
+    document_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    target_id: str = Field(primary_key=True)
+    by: str
+    at: datetime
+
+
 class NodeReminderRow(Row, table=True):
     """Record of a reminder of operators, which belongs to no agency."""
 

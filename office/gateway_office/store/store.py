@@ -55,6 +55,7 @@ from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 
 if TYPE_CHECKING:
     from gateway_office.policy.office_rules import OfficeRule
+    from gateway_office.store.document_links import SqlDocumentLinks
     from gateway_office.store.office_rules import SqlOfficeRules
     from gateway_office.store.past_decisions import SqlPastDecisions
     from gateway_office.store.work_files import SqlWorkFiles
@@ -280,6 +281,13 @@ def _open_files(tx: Transaction, scope: AgencyScope) -> SqlWorkFiles:
     return SqlWorkFiles(tx, scope)
 
 
+def _open_links(tx: Transaction, scope: AgencyScope) -> SqlDocumentLinks:
+    """Open the repository of links between documents, as that of files."""
+    from gateway_office.store.document_links import SqlDocumentLinks
+
+    return SqlDocumentLinks(tx, scope)
+
+
 def _open_past(tx: Transaction, scope: AgencyScope) -> SqlPastDecisions:
     """Open the reader of past decisions; its modules are loaded with the first suggestion."""
     from gateway_office.store.past_decisions import SqlPastDecisions
@@ -309,6 +317,7 @@ class SqlOfficeRows:
     tasks = _slow_part(SqlTasks)
     reminders = _slow_part(SqlReminders)
     work_files = _slow_part(_open_files)
+    links = Part(_open_links)
     books = _slow_part(SqlBooks, takes=3)
     recalls = Part(SqlRecallAsks)
     notification_settings = Part(SqlNotificationSettings)

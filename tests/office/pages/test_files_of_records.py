@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail
-from tests.office.pages.visiting import Enter, send_form
+from tests.office.pages.visiting import NARROW, Enter, send_form
 from tests.office.pages.watching import expect_answers
 
 PATH = "/so-van-ban/ho-so"
@@ -67,6 +67,15 @@ async def test_a_key_and_enter_put_the_open_letter_into_the_file_where_its_sende
     await page.get_by_role("link", name="Lấy ra").first.click()
     await send_form(page, "books.file.taken_out")
     await expect(page.get_by_role("row")).to_have_count(2)
+
+    await page.set_viewport_size(NARROW)
+    await page.goto(f"/van-ban-den/{following.id}/lien-ket")
+    await axe.check(page, "/van-ban-den/{id}/lien-ket")
+    await page.locator("#target").fill(f"{earlier.number}/{earlier.symbol}")
+    await send_form(page, "books.link.added")
+    await expect(page.locator(".facts").get_by_role("link", name=earlier.code)).to_be_visible()
+    await page.goto(f"/van-ban-den/{earlier.id}")
+    await expect(page.get_by_text("văn bản này vẫn có hiệu lực")).to_be_visible()
 
 
 async def test_the_head_issues_the_list_and_a_file_that_is_added_after_it_is_marked(

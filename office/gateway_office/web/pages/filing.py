@@ -1,6 +1,6 @@
-"""Puts one document into a file of records: a letter that came in or left, beside its paper, or one that left on paper. In:
-the document's address; a file that is suggested, or typed. Out: the form, with the likeliest file chosen; the document with
-its files."""
+"""Puts one document into a file of records, or links it to another one: a letter that came in or left, beside its paper, or
+one that left on paper. In: the document's address; a file that is suggested, or typed; a number. Out: the form, with the
+likeliest file chosen; the document with its files and links."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.errors import Clash
+from gateway.errors import Clash, NotFound
+from gateway_office.domain.document_link import LinkKind
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.letters import work_files
+from gateway_office.letters import links, work_files
 from gateway_office.web import routes
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
@@ -48,6 +49,34 @@ async def put_in(request: PageRequest, side: str) -> web.StreamResponse:
     )
 
 
+async def link(request: PageRequest, side: str) -> web.StreamResponse:
+    """Record a link to another document, or remove one."""
+    id, back, name = await _find(request, side)
+    form, problems = request.form, Problems()
+    if request.is_act and form.text("remove"):
+        kind, _, target = form.text("remove").partition(":")
+        if kind in tuple(LinkKind):
+            await links.remove_link(*request.filing, id, LinkKind(kind), target)
+        return request.confirm(back, "books.link.removed")
+    if request.is_act and form.text("kind") in tuple(LinkKind):
+        try:
+            await links.add_link(*request.filing, id, LinkKind(form.text("kind")), form.text("target"))
+            return request.confirm(back, "books.link.added")
+        except (Clash, NotFound) as error:
+            problems.append(("target", request.why(error)))
+    async with request.deps.store.read(request.scope()) as work:
+        recorded = [row for row in await links.links_of(work, id) if row.is_target]
+    return await request.question(
+        problems,
+        "books.link.add",
+        back=back,
+        part="books/_linking.html",
+        name=name,
+        recorded=recorded,
+        kinds=[(kind.value, request.say(f"books.link.{kind}")) for kind in LinkKind],
+    )
+
+
 async def _find(request: PageRequest, side: str) -> tuple[str, str, str]:
     """Return the id, the address and the number of a document that the person may see."""
     if side == "in":
@@ -68,11 +97,12 @@ ROUTES = tuple(
         ("out", outgoing_access.PATH, FILES, "outgoing"),
         ("paper", _LINE, (Needs(right=Right.BOOK, manners=(Manner.YES,)),), "books"),
     )
+    for act, word, handler in (("vao-ho-so", "file", put_in), ("lien-ket", "link", link))
     for route in routes.both(
-        f"{path}/vao-ho-so",
-        f"file_put_{side}",
-        f"file_was_put_{side}",
-        partial(put_in, side=side),
+        f"{path}/{act}",
+        f"{word}_put_{side}",
+        f"{word}_was_put_{side}",
+        partial(handler, side=side),
         needs=needs,
         key=key,
     )

@@ -39,11 +39,13 @@ from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
 from gateway_office import introductions
 from gateway_office.book import books
+from gateway_office.domain.document_link import SeenLink
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.domain.work_file import FileMember, WorkFile
 from gateway_office.letters import comments
+from gateway_office.letters.links import links_of
 from gateway_office.web import answers, duty_table
 from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.answers import can_show
@@ -98,6 +100,7 @@ class IncomingRecords:
     unread: bool
     submissions: Sequence[Submission] = ()
     files: Sequence[tuple[WorkFile, FileMember]] = ()
+    links: Sequence[SeenLink] = ()
 
     @property
     def request(self) -> SenderRequest | None:
@@ -260,6 +263,7 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
             files=await work.office.work_files.of_document(document.id),
+            links=await links_of(work, document.id),
         )
 
 

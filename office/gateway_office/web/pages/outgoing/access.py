@@ -22,9 +22,11 @@ from gateway.errors import Denied
 from gateway.outgoing.answering import late_answers
 from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
+from gateway_office.domain.document_link import SeenLink
 from gateway_office.domain.listing import ListLine
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.work_file import FileMember, WorkFile
+from gateway_office.letters.links import links_of
 from gateway_office.web import dates, display_names
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
@@ -67,6 +69,7 @@ class OutgoingView:
     namesakes: tuple[OutgoingDocument, ...] = ()
     """Documents of the same number and date sent at other times, to others or once more."""
     files: Sequence[tuple[WorkFile, FileMember]] = ()
+    links: Sequence[SeenLink] = ()
 
     @property
     def path(self) -> str:
@@ -126,6 +129,7 @@ async def find(request: PageRequest) -> OutgoingView:
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
             files=await work.office.work_files.of_document(document.id),
+            links=await links_of(work, document.id),
             children=tuple(await work.outgoing.children(document.id)),
             namesakes=tuple(
                 d
