@@ -150,6 +150,7 @@ class EventKind(StrEnum):
     PRESERVATION_ORDERED = "preservation.ordered"
     PRESERVATION_END_ASKED = "preservation.end_asked"
     PRESERVATION_ENDED = "preservation.ended"
+    RETENTION_CHANGED = "retention.changed"
     INBOX_DROPPED = "inbox.dropped"
     REPORT_SCHEDULED = "report.scheduled"
     RULE_CHANGED = "rule.changed"

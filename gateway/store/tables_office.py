@@ -618,6 +618,15 @@ class DocumentLinkRow(OfAgency, table=True):
     at: datetime
 
 
+class RetentionTableRow(ThingOfAgency, table=True):
+    """Table of retention as it was imported; the newest one counts."""
+
+    __table_args__ = (index("ix_retention_table_at", "agency_id", "at", "id"),)
+
+    at: datetime
+    body: str = Field(sa_type=Text)
+
+
 class NodeReminderRow(Row, table=True):
     """Record of a reminder of operators, which belongs to no agency."""
 

@@ -1,6 +1,6 @@
-"""Documents are linked by persons.
+"""Documents are linked by persons; an agency has its table of retention.
 
-Expand: a table that the former program does not know.
+Expand: tables that the former program does not know.
 """
 
 from alembic import op
@@ -13,7 +13,10 @@ _TABLES = """
 CREATE TABLE document_link (agency_id VARCHAR NOT NULL REFERENCES hosted_agency (id), document_id VARCHAR NOT NULL,
     kind VARCHAR NOT NULL, target_id VARCHAR NOT NULL, "by" VARCHAR NOT NULL, at {moment} NOT NULL,
     PRIMARY KEY (agency_id, document_id, kind, target_id));
-CREATE INDEX ix_document_link_target ON document_link (agency_id, target_id)
+CREATE INDEX ix_document_link_target ON document_link (agency_id, target_id);
+CREATE TABLE retention_table (agency_id VARCHAR NOT NULL REFERENCES hosted_agency (id), id VARCHAR NOT NULL,
+    at {moment} NOT NULL, body TEXT NOT NULL, PRIMARY KEY (agency_id, id));
+CREATE INDEX ix_retention_table_at ON retention_table (agency_id, at, id)
 """
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gateway import retention
 from gateway.document_view import checks
 from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import (
@@ -29,6 +30,7 @@ from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InS
 from gateway.domain.event import Event
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import UnitPart, unit_key
+from gateway.domain.retention import Expiry
 from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
 from gateway.domain.status import Fact, RequestState, incoming_word
 from gateway.domain.text import bare_words
@@ -101,6 +103,7 @@ class IncomingRecords:
     submissions: Sequence[Submission] = ()
     files: Sequence[tuple[WorkFile, FileMember]] = ()
     links: Sequence[SeenLink] = ()
+    kept_until: Expiry | None = None
 
     @property
     def request(self) -> SenderRequest | None:
@@ -264,6 +267,7 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
             submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
             files=await work.office.work_files.of_document(document.id),
             links=await links_of(work, document.id),
+            kept_until=await retention.expiry_of(work, document),
         )
 
 

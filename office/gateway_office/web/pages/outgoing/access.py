@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gateway import retention
 from gateway.document_view.facts import FactSource, FactView, state_word
 from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.outgoing_acts import Act, objection, standing_of
+from gateway.domain.retention import Expiry
 from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, State, Track
 from gateway.domain.status import Fact
 from gateway.domain.text import name_key
@@ -70,6 +72,7 @@ class OutgoingView:
     """Documents of the same number and date sent at other times, to others or once more."""
     files: Sequence[tuple[WorkFile, FileMember]] = ()
     links: Sequence[SeenLink] = ()
+    kept_until: Expiry | None = None
 
     @property
     def path(self) -> str:
@@ -130,6 +133,7 @@ async def find(request: PageRequest) -> OutgoingView:
             answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
             files=await work.office.work_files.of_document(document.id),
             links=await links_of(work, document.id),
+            kept_until=await retention.expiry_of(work, document),
             children=tuple(await work.outgoing.children(document.id)),
             namesakes=tuple(
                 d
