@@ -86,6 +86,7 @@ NOUNS = {
     "inbox": "Incoming documents, and packets that did not become one.",
     "hold": "Documents under seal because they may be secret.",
     "preserve": "Orders that documents stay as they are while an authority asks for it; two persons end one.",
+    "retention": "How long files of records and documents are kept: the agency's dated table.",
     "registry": "Agency codes: their agencies on any day, and their successors.",
     "agency": "The profile of an agency of this node.",
     "numbers": "Numbers of outgoing documents, where the node gives them.",

@@ -28,6 +28,8 @@ _EVENT_KEYS = {
     EventKind.INBOX_OPINION: "opinion",
     EventKind.INBOX_HANDED_BACK: "handed_back",
     EventKind.RULE_APPLIED: "rule",
+    EventKind.DOCUMENT_FILED: "filed",
+    EventKind.DOCUMENT_UNFILED: "unfiled",
 }
 
 
@@ -269,6 +271,8 @@ def _event_text(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str,
         case EventKind.RULE_APPLIED:
             target = data.get("tag") or names.get(str(data.get("person")), "")
             return (labels.say(f"incoming.rule.{data['what']}", lang, rule=data["name"], target=target),)
+        case EventKind.DOCUMENT_FILED | EventKind.DOCUMENT_UNFILED:
+            return (str(data["code"]),)
         case _:
             return ()
 

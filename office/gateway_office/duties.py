@@ -148,6 +148,8 @@ def _figures_duty(office: OfficeCalendar, quarter: date) -> Task:
 def file_duties(office: OfficeCalendar, files: Iterable[WorkFile]) -> Iterator[Task]:
     """List closed files with the day on which each has to be in the archive, as its owner's (T24)."""
     for file in files:
+        if file.closed_on is None or file.due_on is None:
+            continue
         since, due_at = midnight(file.closed_on), timers.closing_time(office, file.due_on)
         yield make_duty(Timer.ARCHIVE_FILES, f"{file.id}:{file.due_on}", since, due_at, file.code, file.owner)
 

@@ -42,6 +42,7 @@ class Right(StrEnum):
     DESTROY = "destroy"
     PRESERVE = "preserve"
     INSPECT = "inspect"
+    RECORDS = "records"
 
 
 class Manner(StrEnum):

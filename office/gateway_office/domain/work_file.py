@@ -1,15 +1,15 @@
-"""Files of records that were closed and have to go to the archive (T24). Frozen values; labels have the texts of their
-kinds: `timer.file.kind.usual`."""
+"""Files of records (R44): opened for a year, listed by the head, filled with documents of both directions, closed, and
+handed in to the archive (T24). Frozen values; labels have the texts of their kinds: `timer.file.kind.usual`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from gateway.domain.wall_clock import months_later
 
-LONGEST_CODE, LONGEST_TITLE = 50, 500
+LONGEST_CODE, LONGEST_TITLE, LONGEST_RETENTION = 120, 500, 50
 
 
 class FileKind(StrEnum):
@@ -22,18 +22,41 @@ _MONTHS = {FileKind.USUAL: 12, FileKind.CONSTRUCTION: 3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFile:
-    """One closed file. `closed_on` is the day on which its work ended; for construction the day of the final accounts.
-    `owner` is the person who hands it in."""
+    """One file. `closed_on` is the day on which its work ended; for construction the day of the final accounts. `owner` is
+    the person who keeps it and hands it in, `retention` the class that decides for how long. The head issued the list with
+    it on `listed_on`."""
 
     id: str
     code: str
     title: str
     kind: FileKind
-    closed_on: date
     owner: str
+    year: int
+    opened_on: date | None = None
+    closed_on: date | None = None
     archived_on: date | None = None
+    retention: str | None = None
+    listed_by: str | None = None
+    listed_on: date | None = None
 
     @property
-    def due_on(self) -> date:
-        """Last day for handing it in to the archive (T24)."""
-        return months_later(self.closed_on, _MONTHS[self.kind])
+    def notation(self) -> str:
+        """Part of the code that stays the same from year to year."""
+        return self.code.rpartition(f".{self.year}.")[2]
+
+    @property
+    def due_on(self) -> date | None:
+        """Last day for handing it in to the archive (T24); None while its work goes on."""
+        return months_later(self.closed_on, _MONTHS[self.kind]) if self.closed_on else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMember:
+    """A document in a file. `partner` and `symbol` are those of the other side, and tell where the next one may belong."""
+
+    file_id: str
+    document_id: str
+    partner: str
+    symbol: str
+    by: str
+    at: datetime

@@ -28,7 +28,7 @@ _COLUMNS = (
     PostRole.SYSTEM,
 )
 _SIGNS = MappingProxyType({"-": _M.NO, "+": _M.YES, "o": _M.OWN, **{str(m): m for m in Manner}})
-# The rows of rules.md 13 in order, and two for preservation and inspection; the columns in the order of `_COLUMNS`.
+# The rows of rules.md 13 in order, and preservation, inspection, files; the columns in the order of `_COLUMNS`.
 _ROWS = MappingProxyType(
     {
         Right.DRAFT: "+ + + o - - - +",
@@ -60,6 +60,7 @@ _ROWS = MappingProxyType(
         Right.DESTROY: "propose + - - - execute-two witness -",
         Right.PRESERVE: "recorded + - - - - - -",
         Right.INSPECT: "- - - - - + + -",
+        Right.RECORDS: "prepare + o o - - - -",
     }
 )
 # Three narrowed forms of a column, not further roles.

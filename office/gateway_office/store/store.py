@@ -51,12 +51,14 @@ from gateway_office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway_office.store.lists_write import ListFolder, ListMarks
 from gateway_office.store.pending import SqlPendingActs, find_due
 from gateway_office.store.reminders import SqlReminders
-from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
+from gateway_office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
 
 if TYPE_CHECKING:
     from gateway_office.policy.office_rules import OfficeRule
+    from gateway_office.store.document_links import SqlDocumentLinks
     from gateway_office.store.office_rules import SqlOfficeRules
     from gateway_office.store.past_decisions import SqlPastDecisions
+    from gateway_office.store.work_files import SqlWorkFiles
 
 V = TypeVar("V")
 MOST_KEEPINGS = 20
@@ -272,6 +274,20 @@ def _slow_part(make: Callable[..., V], takes: int = 2) -> Part[V]:
     return Part(lambda tx, *arguments: make(SlowTransaction(tx), *arguments), takes)
 
 
+def _open_files(tx: Transaction, scope: AgencyScope) -> SqlWorkFiles:
+    """Open the repository of files of records; its module is loaded with its first use."""
+    from gateway_office.store.work_files import SqlWorkFiles
+
+    return SqlWorkFiles(tx, scope)
+
+
+def _open_links(tx: Transaction, scope: AgencyScope) -> SqlDocumentLinks:
+    """Open the repository of links between documents, as that of files."""
+    from gateway_office.store.document_links import SqlDocumentLinks
+
+    return SqlDocumentLinks(tx, scope)
+
+
 def _open_past(tx: Transaction, scope: AgencyScope) -> SqlPastDecisions:
     """Open the reader of past decisions; its modules are loaded with the first suggestion."""
     from gateway_office.store.past_decisions import SqlPastDecisions
@@ -300,7 +316,8 @@ class SqlOfficeRows:
     views = Part(SqlSavedViews)
     tasks = _slow_part(SqlTasks)
     reminders = _slow_part(SqlReminders)
-    work_files = _slow_part(SqlWorkFiles)
+    work_files = _slow_part(_open_files)
+    links = Part(_open_links)
     books = _slow_part(SqlBooks, takes=3)
     recalls = Part(SqlRecallAsks)
     notification_settings = Part(SqlNotificationSettings)

@@ -1,7 +1,6 @@
 """Sources of the to-do list of one agency, and people's notes on it; recalls that wait for the head of the agency,
-documents that were submitted to a leader, and closed files of records. In: times and limits; an open transaction of one
-agency. Out: domain values, the oldest first. Every query has its index; none reads settled documents, and sealed documents
-are in no list."""
+and documents that were submitted to a leader. In: times and limits; an open transaction of one agency. Out: domain values,
+the oldest first. Every query has its index; none reads settled documents, and sealed documents are in no list."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ from gateway.store.tables import (
     OutboxRow,
     OutgoingRow,
 )
-from gateway.store.tables_office import RecallAskRow, SubmissionRow, TaskNoteRow, WorkFileRow
+from gateway.store.tables_office import RecallAskRow, SubmissionRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 from gateway_office.domain.task import (
     AskState,
@@ -43,7 +42,6 @@ from gateway_office.domain.task import (
     UnsentRequest,
     UnsentStatus,
 )
-from gateway_office.domain.work_file import WorkFile
 
 RETURNED = (State.FAILED, State.REJECTED)
 _UNSENT_STATES = ("waiting", "failed")
@@ -110,16 +108,6 @@ _ASK = RecallAskRow
 _SUBMISSION = SubmissionRow
 _SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
-)
-_FILE = WorkFileRow
-OPEN_FILES = (
-    select(_FILE)
-    .where(
-        equal(_FILE, agency_id=bindparam("agency"), archived_on=None),
-        col(_FILE.closed_on) >= bindparam("since"),
-    )
-    .order_by(col(_FILE.closed_on), col(_FILE.id))
-    .limit(bindparam("most"))
 )
 
 
@@ -373,21 +361,3 @@ class SqlSubmissions(AgencyRows):
 
     def _row(self, submission: Submission) -> SubmissionRow:
         return _SUBMISSION.from_value(submission, agency_id=self._agency_id)
-
-
-class SqlWorkFiles(AgencyRows):
-    """Closed files of records of one agency."""
-
-    async def open(self, since: date, limit: int) -> Sequence[WorkFile]:
-        """List the files closed since that day that are not in the archive."""
-        return await self._values(WorkFile, OPEN_FILES, since=since, most=limit)
-
-    async def find(self, code: str) -> WorkFile | None:
-        return await self._find(WorkFile, _FILE, lock=False, code=code)
-
-    async def get(self, id: str) -> WorkFile:
-        """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
-        return await self._load(WorkFile, _FILE, f"there is no file {id[:40]}", id=id)
-
-    async def save(self, file: WorkFile) -> None:
-        await self._tx.upsert(WorkFileRow.from_value(file, agency_id=self._agency_id))

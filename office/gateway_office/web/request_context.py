@@ -26,7 +26,7 @@ from gateway_office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway_office.web.routes import Needs, PageRoute, guard_of
 
 if TYPE_CHECKING:
-    from gateway_office.services import OfficeIncomingServices, OfficeOutgoingServices
+    from gateway_office.services import OfficeIncomingServices, OfficeOutgoingServices, TodoServices
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 PIECE = "X-Piece"
@@ -111,6 +111,11 @@ class RequestContext:
     def incoming(self) -> tuple[OfficeIncomingServices, AgencyScope]:
         """The same of the way in."""
         return self.deps.inn, self.scope()
+
+    @property
+    def filing(self) -> tuple[TodoServices, AgencyScope]:
+        """The same of files of records."""
+        return self.deps.todo, self.scope()
 
     @property
     def share(self) -> Share | None:

@@ -22,7 +22,7 @@ from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from gateway.store.tables_office import WorkFileRow
 from gateway_office.domain.task import TaskNote
 from gateway_office.domain.work_file import FileKind, WorkFile
-from gateway_office.store import todo
+from gateway_office.store import todo, work_files
 from gateway_office.store.reminders import Claim
 from gateway_office.store.store import SqlOfficeStore
 from tests.long.contract.test_store_plans import fill, plan
@@ -223,7 +223,14 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     await fill(store, DeliveryRow, [delivery_row(d, 1).model_dump() for d in sent])
     await fill(store, OutboxRow, [outbox_row(d).model_dump() for d in envelopes])
     file = WorkFile(
-        id="", code="", title="", kind=FileKind.USUAL, closed_on=NOW.date(), owner="", archived_on=NOW.date()
+        id="",
+        code="",
+        title="",
+        kind=FileKind.USUAL,
+        year=2026,
+        closed_on=NOW.date(),
+        owner="",
+        archived_on=NOW.date(),
     )
     files = [replace(file, id=f"fil-{n}", code=str(n)) for n in range(many)]
     rows = [WorkFileRow.from_value(f, agency_id=NORTH.agency_id).model_dump() for f in files]
@@ -238,7 +245,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
         "ix_delivery_marked": await plan(store, todo.LEFT, since=NOW, **parameters),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
-        "ix_work_file_open": await plan(store, todo.OPEN_FILES, since=NOW.date(), **parameters),
+        "ix_work_file_open": await plan(store, work_files.CLOSED_FILES, since=NOW.date(), **parameters),
     }
     silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **parameters)
 

@@ -112,6 +112,8 @@ STEPS = {
     "r0304_witnesses.py": "0f444a04a2006056",
     "r0305_office_rules.py": "afcf21a1de0a3b03",
     "r0306_preservation.py": "a7f962d88247b6c7",
+    "r0307_files_of_records.py": "5c9808742499831d",
+    "r0308_links_and_retention.py": "4e2e10b72d53e0ee",
 }
 
 

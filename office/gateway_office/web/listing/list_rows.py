@@ -41,7 +41,7 @@ from gateway_office.domain.listing import (
 )
 from gateway_office.domain.pending import PendingAct
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.letters import received
+from gateway_office.letters import received, work_files
 from gateway_office.store.lists import ListCount, ListPage
 from gateway_office.store.store import OfficeWork
 from gateway_office.web.listing.asking import PATHS, ListQuery
@@ -64,6 +64,7 @@ class BulkAct(StrEnum):
     EXPORT = "xuat"
     PRINT = "in"
     PACK = "ho-so"
+    FILE = "vao-ho-so"
 
 
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
@@ -480,6 +481,7 @@ def _skip_reason(request: PageRequest, act: BulkAct, line: ListLine) -> str:
         BulkAct.SUBMIT: line.own_state in WORKED_ON,
         BulkAct.OFFER: line.own_state not in received.ENDED_STATES,
         BulkAct.MARK_READ: line.unread,
+        BulkAct.FILE: line.own_state in work_files.FILED_STATES,
     }.get(act, True)
     key = {BulkAct.URGE: "listing.skip.not_late", BulkAct.MARK_READ: "listing.skip.read"}.get(
         act, "listing.skip.state"

@@ -19,7 +19,7 @@ from gateway.store.row import from_json, to_json
 from gateway_office.accounts import tags_and_views
 from gateway_office.domain.listing import Side, Tag
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.letters import follow_up, received
+from gateway_office.letters import follow_up, received, work_files
 from gateway_office.letters.follow_up import Urging
 from gateway_office.web import answers
 from gateway_office.web.forms import Problems
@@ -38,6 +38,7 @@ _ACTS = {
     Side.OUT: (
         Needs(right=Right.ISSUE, manners=(Manner.YES,)),
         Needs(right=Right.URGE, manners=(Manner.YES,)),
+        Needs(right=Right.RECORDS),
     ),
     Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
 }
@@ -129,6 +130,8 @@ async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) ->
         urge_text=request.form.text("text")
         or request.say("listing.urge.text", agency=request.own_agency.name),
         mode=request.own_agency.numbering.value,
+        suggested=(),
+        at_work=await work_files.list_at_work(*request.filing) if act_key == BulkAct.FILE else (),
         tags=tags,
         tag_options=[("", request.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
     )
@@ -167,6 +170,8 @@ async def _missing_fields(request: PageRequest, act_key: BulkAct) -> list[tuple[
             problems.append(("name", request.why(error)))
     if act_key == BulkAct.UNTAG and not form.text("tag"):
         problems.append(request.missing("tag", "tags.which"))
+    if act_key == BulkAct.FILE and not form.text("code"):
+        problems.append(request.missing("code", "timer.file.code"))
     if act_key == BulkAct.URGE and not form.text("text"):
         problems.append(request.missing("text", "listing.urge.words"))
     return problems
@@ -228,6 +233,12 @@ async def _tag(request: PageRequest, choice: Choice) -> str:
         request.deps.store, request.deps.clock, request.scope(), name, choice.id
     )
     return request.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+
+
+async def _file(request: PageRequest, choice: Choice) -> str:
+    code = request.form.text("code")
+    is_new = await work_files.put_in(request.deps.todo, request.scope(), choice.id, code)
+    return request.say("listing.done.vao-ho-so" if is_new else "listing.done.vao-ho-so.had", code=code)
 
 
 async def _offer(request: PageRequest, choice: Choice) -> str:
@@ -312,6 +323,7 @@ _RUN: dict[BulkAct, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutco
     BulkAct.OFFER: partial(_run_all, row_act=_offer),
     BulkAct.TAG: partial(_run_all, row_act=_tag),
     BulkAct.UNTAG: _untag,
+    BulkAct.FILE: partial(_run_all, row_act=_file),
 }
 
 ROUTES = (

@@ -282,6 +282,7 @@ def acts_of(request: PageRequest, side: Side) -> tuple[BulkAct, ...]:
             (BulkAct.CANCEL, issues),
             (BulkAct.TAG, issues),
             (BulkAct.UNTAG, issues),
+            (BulkAct.FILE, request.may(Right.RECORDS)),
         )
     else:
         acts = (
@@ -294,6 +295,7 @@ def acts_of(request: PageRequest, side: Side) -> tuple[BulkAct, ...]:
             (BulkAct.OFFER, takes),
             (BulkAct.TAG, takes),
             (BulkAct.UNTAG, takes),
+            (BulkAct.FILE, request.may(Right.RECORDS)),
         )
     return tuple(key for key, may in acts if may)
 

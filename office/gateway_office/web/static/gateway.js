@@ -120,7 +120,7 @@
     return shut;
   };
   // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
-  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|sua-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
+  const ACTS = "vao-ho-so|lien-ket|tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|sua-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
   const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
   // A button that has parts of its page filled by the server, without leaving: a chosen file stays chosen.
   document.addEventListener("submit", async (event) => {

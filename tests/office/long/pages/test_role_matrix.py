@@ -128,7 +128,7 @@ def _invented(place: re.Match[str]) -> str:
     name, rule = place.group(1), place.group(2) or ""
     if "|" in rule:
         return rule.split("|")[0]
-    if rule[:4] in ("msg_", "unt_", "arq_"):
+    if rule[:4] in ("msg_", "unt_", "arq_", "fil_", "ppr_"):
         return f"{rule[:4]}01AAAAAAAAAAAAAAAAAAAAAAAA"
     return _NOBODY_S.get(name, "1")
 

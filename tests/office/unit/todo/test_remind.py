@@ -12,6 +12,7 @@ import pytest
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, OutState, Urgency
+from gateway.domain.wall_clock import VIETNAM
 from gateway.pool import ThreadPool
 from gateway.ports.mail import Mail, Mailer
 from gateway.settings.options import MailSettings
@@ -24,7 +25,10 @@ from gateway_office.accounts.requests import Answer, Decision, RequestDraft
 from gateway_office.domain.account_request import RequestContact, RequestForm, RequestLine
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.task import RecallAsk
+from gateway_office.domain.work_file import FileKind
 from gateway_office.duties import DutySources
+from gateway_office.letters import work_files
+from gateway_office.letters.work_files import FileDraft
 from gateway_office.mail import DigestMail
 from gateway_office.notices import Reminders
 from gateway_office.policy.reminders import UnitPeople
@@ -380,6 +384,34 @@ async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_
         "- Trình dự thảo cho lãnh đạo: dự thảo soạn từ 14:10 20/11/2026; hạn 16:00 20/11/2026",
     ]
     assert all(content.subject not in mail.text for content in drafts)
+
+
+async def test_a_file_of_records_is_told_to_its_keeper_after_ten_eleven_and_twelve_months(post: Post) -> None:
+    """T24 (a closed file goes to the archive): from the row that was opened for the year's list."""
+    services, clock = post.office.services, post.office.clock
+    plan = FileDraft(notation="01.TH", title="Vụ mùa", kind=FileKind.USUAL)
+    file = await work_files.open_file(services, NORTH, 2026, plan, everybodys=False)
+    closed_on = date(2026, 11, 15)
+    assert await work_files.close_file(
+        services, NORTH, file.code, file.title, file.kind, closed_on, everybodys=False
+    )
+
+    async def person(id: str) -> Sequence[str]:
+        return [f"{id}@north.example"]
+
+    days = []
+    for month, last in ((8, 31), (9, 17), (10, 19), (11, 17)):
+        for day in range(last - 6, last + 1):
+            morning = datetime(2027, month, day, 8, tzinfo=VIETNAM)
+            clock.advance(morning - clock.now())
+            sent_before = len(post.server.mails)
+            await post.look(person=person)
+            letters = [mail for mail in post.server.mails[sent_before:] if file.code in mail.text]
+            days += [(morning.date(), letter.to[0]) for letter in letters]
+
+    # Thirty days before its end, a Saturday, are said on Monday.
+    days_due = [date(2027, 9, 15), date(2027, 10, 15), date(2027, 10, 18), date(2027, 11, 15)]
+    assert days == [(day, f"{NORTH.principal_id}@north.example") for day in days_due]
 
 
 async def test_a_document_without_a_number_is_not_told_by_its_subject(post: Post) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gateway import retention
 from gateway.document_view import checks
 from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import (
@@ -29,6 +30,7 @@ from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InS
 from gateway.domain.event import Event
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import UnitPart, unit_key
+from gateway.domain.retention import Expiry
 from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
 from gateway.domain.status import Fact, RequestState, incoming_word
 from gateway.domain.text import bare_words
@@ -39,10 +41,13 @@ from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
 from gateway_office import introductions
 from gateway_office.book import books
+from gateway_office.domain.document_link import SeenLink
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
+from gateway_office.domain.work_file import FileMember, WorkFile
 from gateway_office.letters import comments
+from gateway_office.letters.links import links_of
 from gateway_office.web import answers, duty_table
 from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.answers import can_show
@@ -96,6 +101,9 @@ class IncomingRecords:
     newer: IncomingDocument | None
     unread: bool
     submissions: Sequence[Submission] = ()
+    files: Sequence[tuple[WorkFile, FileMember]] = ()
+    links: Sequence[SeenLink] = ()
+    kept_until: Expiry | None = None
 
     @property
     def request(self) -> SenderRequest | None:
@@ -257,6 +265,9 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
             submissions=(await work.office.submissions.of_documents([document.id]))[document.id],
+            files=await work.office.work_files.of_document(document.id),
+            links=await links_of(work, document.id),
+            kept_until=await retention.expiry_of(work, document),
         )
 
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gateway import retention
 from gateway.document_view.facts import FactSource, FactView, state_word
 from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.outgoing_acts import Act, objection, standing_of
+from gateway.domain.retention import Expiry
 from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, State, Track
 from gateway.domain.status import Fact
 from gateway.domain.text import name_key
@@ -22,8 +24,11 @@ from gateway.errors import Denied
 from gateway.outgoing.answering import late_answers
 from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
+from gateway_office.domain.document_link import SeenLink
 from gateway_office.domain.listing import ListLine
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.domain.work_file import FileMember, WorkFile
+from gateway_office.letters.links import links_of
 from gateway_office.web import dates, display_names
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
@@ -65,6 +70,9 @@ class OutgoingView:
     """Ids of deliveries whose recipients missed the day of their answer."""
     namesakes: tuple[OutgoingDocument, ...] = ()
     """Documents of the same number and date sent at other times, to others or once more."""
+    files: Sequence[tuple[WorkFile, FileMember]] = ()
+    links: Sequence[SeenLink] = ()
+    kept_until: Expiry | None = None
 
     @property
     def path(self) -> str:
@@ -123,6 +131,9 @@ async def find(request: PageRequest) -> OutgoingView:
             line=await work.office.lists.line(document.id),
             parent=await work.outgoing.get(document.parent_id) if document.parent_id else None,
             answers_late=await late_answers(work, [document], {document.id: deliveries}, request.today),
+            files=await work.office.work_files.of_document(document.id),
+            links=await links_of(work, document.id),
+            kept_until=await retention.expiry_of(work, document),
             children=tuple(await work.outgoing.children(document.id)),
             namesakes=tuple(
                 d

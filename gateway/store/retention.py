@@ -1,0 +1,60 @@
+"""Tables of retention of one agency, and the facts on which they decide (R102, R103). In: `RetentionTable` values. Out: the
+newest table; facts about files of records. Earlier tables stay, so that a former decision can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, select
+from sqlmodel import col
+
+from gateway.domain.retention import FileFacts, RetentionTable
+from gateway.store.repository import AgencyRows
+from gateway.store.row import from_json, same, to_json
+from gateway.store.tables_office import FileMemberRow, RetentionTableRow, WorkFileRow
+from gateway.store.work import SqlWork
+
+_TABLE, _FILE, _MEMBER = RetentionTableRow, WorkFileRow, FileMemberRow
+_NEWEST = (
+    select(_TABLE)
+    .where(col(_TABLE.agency_id) == bindparam("agency"))
+    .order_by(col(_TABLE.at).desc(), col(_TABLE.id).desc())
+    .limit(1)
+)
+_FILES = select(_FILE).where(col(_FILE.agency_id) == bindparam("agency")).order_by(col(_FILE.code))
+_FILES_OF = (
+    select(_FILE)
+    .join_from(_FILE, _MEMBER, same(col(_MEMBER.file_id), col(_FILE.id)))
+    .where(col(_MEMBER.agency_id) == bindparam("agency"), col(_MEMBER.document_id) == bindparam("id"))
+    .order_by(col(_FILE.code))
+)
+
+
+class SqlRetention(AgencyRows):
+    """Repository of one agency's tables of retention."""
+
+    async def add(self, table: RetentionTable) -> None:
+        self._check_own(table.agency_id, f"the table of retention {table.id}")
+        body = to_json(RetentionTable, table)
+        self._tx.insert(RetentionTableRow(agency_id=self._agency_id, id=table.id, at=table.at, body=body))
+
+    async def newest(self) -> RetentionTable | None:
+        return await self._value(_to_table, _NEWEST)
+
+    async def files(self) -> Sequence[FileFacts]:
+        """Return the facts about all files of records, by their codes."""
+        return await self._values(FileFacts, _FILES)
+
+    async def files_of(self, document_id: str) -> Sequence[FileFacts]:
+        """Return the facts about the files that a document is in."""
+        return await self._values(FileFacts, _FILES_OF, id=document_id)
+
+
+def open_retention(work: SqlWork) -> SqlRetention:
+    """Open the repository of a unit of work: no part of one, because no flow asks for it."""
+    tx, scope, *_ = work.arguments
+    return SqlRetention(tx, scope)
+
+
+def _to_table(row: RetentionTableRow) -> RetentionTable:
+    return from_json(RetentionTable, row.body)
