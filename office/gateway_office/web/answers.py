@@ -181,7 +181,7 @@ def asset(name: str) -> str:
 def static_bytes(name: str) -> bytes:
     """Read a file of ours as browsers get it: stylesheet and scripts without comments, blank lines and indentation."""
     names = SCRIPTS if name == SCRIPTS[0] else (name,)
-    raw = b"".join((resources.files("gateway_office.web") / "static" / each).read_bytes() for each in names)
+    raw = b"".join((resources.files("gateway_office.web") / "static" / part).read_bytes() for part in names)
     kind = name.rpartition(".")[2]
     if kind == "css":
         first, *parts = raw.split(b"/*")

@@ -377,8 +377,8 @@ def test_every_finding_of_doctor_is_explained_and_has_a_name_on_the_pages() -> N
 
     assert len(checks) >= 8
     assert checks - explained == set()
-    named = {key.removeprefix("operating.check.") for key in labels.read_catalogue("vi", "operations")}
-    assert {check for check in checks if not named & {check, check.partition(".")[0]}} == set()
+    labelled = {key.removeprefix("operating.check.") for key in labels.read_catalogue("vi", "operations")}
+    assert {check for check in checks if not labelled & {check, check.partition(".")[0]}} == set()
 
 
 def test_a_decision_that_is_named_anywhere_holds_and_a_retired_number_leads_to_one() -> None:

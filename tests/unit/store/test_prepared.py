@@ -236,4 +236,4 @@ async def test_a_query_of_a_list_runs_in_a_thread_each_time_and_one_for_few_rows
         slow = SlowTransaction(view)
         threads = [(await slow.scalar(of_a_list), await slow.scalar(of_few)) for _ in range(3)]
 
-    assert [each == threading.get_ident() for pair in threads for each in pair] == [False, True] * 3
+    assert [id == threading.get_ident() for pair in threads for id in pair] == [False, True] * 3

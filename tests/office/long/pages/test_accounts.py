@@ -205,14 +205,14 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     )
 
     await bind(id, KeyAuth.BOTH, certificate)
-    shown = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
+    key_page = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
     rotated = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
     await bind(id, KeyAuth.CERTIFICATE, replace(certificate, ends_at=now + timedelta(days=40)))
     alone = (await guest.get(f"{KEYS}/{id}/nhat-ky")).text
     refused = await guest.post(f"{KEYS}/{id}/thay-khoa", {})
 
-    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in shown
-    assert "khóa bí mật và chứng thư" in shown
+    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in key_page
+    assert "khóa bí mật và chứng thư" in key_page
     assert "máy &lt;chủ&gt; QLVB" in rotated.text
     ways = {k.id: (k.way, k.certificate) for k in await site.node.store.accounts.list_keys()}
     assert [w for other, w in ways.items() if other != id].count((KeyAuth.BOTH, certificate)) == 1
