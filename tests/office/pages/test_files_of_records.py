@@ -83,7 +83,14 @@ async def test_the_head_issues_the_list_and_a_file_that_is_added_after_it_is_mar
 ) -> None:
     _, document = await mail.taken_in()
     await enter(PostRole.CLERK, path=PATH)
+    begins = page.get_by_role("button", name="Lập từ danh mục năm")
+    await expect(begins, "there is no list of last year").to_have_count(0)
     await open_files(page, "01.TH")
+    await page.goto(f"{PATH}?nam={document.arrived_at.year + 1}")
+    await begins.click()
+    await expect(page.get_by_role("row", name="01.TH")).to_contain_text("Dự kiến")
+    await expect(begins).to_have_count(0)
+    await page.goto(PATH)
     assert not await page.get_by_role("link", name="Ban hành").count(), "a clerk drafts, and does not issue"
     await enter(PostRole.HEAD, path=PATH)
     await page.get_by_role("link", name="Ban hành danh mục hồ sơ").click()

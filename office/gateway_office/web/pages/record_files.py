@@ -38,6 +38,8 @@ async def show_files(request: PageRequest, problems: Problems | None = None) -> 
     year = request.query_year()
     files = await file_lists.list_files(request.deps.book, request.scope(), year)
     is_issued = any(record.file.listed_on for record in files if record.file)
+    async with request.deps.store.read(request.scope()) as work:
+        earlier_files = await work.office.work_files.of_year(year - 1)
     return await request.form_page(
         "books/files.html",
         problems,
@@ -53,7 +55,7 @@ async def show_files(request: PageRequest, problems: Problems | None = None) -> 
         has_unlisted=any(record.file and record.file.listed_on is None for record in files),
         may_open=request.can("record_file_opened") and (not is_issued or is_over_all(request)),
         may_issue=request.can("record_list_issue"),
-        is_begun=any(record.file for record in files),
+        may_begin=bool(earlier_files) and not any(record.file for record in files),
         organ=request.own_agency.code,
         kinds=[(kind.value, request.say(f"timer.file.kind.{kind}")) for kind in FileKind],
         longest={"notation": _LONGEST_NOTATION, "title": LONGEST_TITLE, "retention": LONGEST_RETENTION},
@@ -81,8 +83,8 @@ async def open_file(request: PageRequest) -> web.StreamResponse:
 
 async def begin_list(request: PageRequest) -> web.StreamResponse:
     year = request.query_year()
-    await work_files.begin_list(*request.filing, year)
-    return request.confirm(PATH, "books.file.begun", nam=str(year))
+    begun = await work_files.begin_list(*request.filing, year)
+    return request.confirm(PATH, "books.file.begun" if begun else "books.file.begun.none", nam=str(year))
 
 
 async def issue_list(request: PageRequest) -> web.StreamResponse:
