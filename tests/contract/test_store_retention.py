@@ -51,7 +51,7 @@ async def put_file(store: SqlStore, clock: ManualClock, document_id: str) -> Non
 async def test_a_table_is_looked_at_before_it_counts_and_the_newest_counts(
     store: SqlStore, clock: ManualClock
 ) -> None:
-    """R102, R103: periods are dated data of the agency."""
+    """R102: periods are dated data of the agency."""
     letter = await seed_incoming(store, incoming(clock, number="7"))
     sent = outgoing(clock, draft=draft(type_name="Decision"))
     async with store.begin(NORTH) as work:
