@@ -1,4 +1,4 @@
-"""Retention of files of records and documents (R102, R103): the agency's table is imported as a whole, after a look at the
+"""Retention of files of records and documents (R102): the agency's table is imported as a whole, after a look at the
 days that it moves. In: the text of a table, an agency, a document. Out: rows; the days that move; the new table, with an
 event; the end of a document's retention with the row that decides."""
 

@@ -1,4 +1,4 @@
-"""`gateway retention`: how long files of records and documents are kept (R102, R103). In: a table as comma-separated
+"""`gateway retention`: how long files of records and documents are kept (R102). In: a table as comma-separated
 values; a document. Out: the days that the table moves, then the table; the rows in force; the end of one document's
 retention."""
 

@@ -1,4 +1,4 @@
-"""Tables of retention of one agency, and the facts on which they decide (R102, R103). In: `RetentionTable` values. Out: the
+"""Tables of retention of one agency, and the facts on which they decide (R102). In: `RetentionTable` values. Out: the
 newest table; facts about files of records. Earlier tables stay, so that a former decision can be read."""
 
 from __future__ import annotations
