@@ -68,6 +68,8 @@ UNLINKED: frozenset[str] = frozenset(
         "book_number_void",
         "work_file_archive",  # no file of the demonstration is closed
         "preservation_end",  # no document of the demonstration has to stay
+        # No file of the demonstration is open, and no letter of it went on paper to be tied to another.
+        *("record_file", "record_file_out", "record_list_issue", "link_put_paper"),
         *("webhook", "webhook_act", "report_schedule_ask", "node_schedule_ask", "rule_ask"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
