@@ -1,6 +1,7 @@
-"""Suggestions from an agency's own past decisions: to whom letters like this one were assigned, and within how many days.
-In: the last decisions, each with the search words of its letter; a letter's words and sender. Out: at most one suggestion,
-with the figures that are its reason, or none where the past does not agree; and the letters that are most alike. Pure.
+"""Suggestions from an agency's own past decisions: to whom letters like this one were assigned and within how many days, or
+which label they carry. In: the last decisions, each with the search words of its letter; a letter's words and sender. Out:
+at most one suggestion, with the figures that are its reason, or none where the past does not agree; and the letters that
+are most alike. Pure.
 
 The reason decides: of all groups of past letters that share something with this one (the sender, two syllables that follow
 each other, as in most words of Vietnamese, or both) the one that agrees best on a choice gives it. A group counts with its
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import log, sqrt
 from statistics import median_low
@@ -32,8 +33,8 @@ _SENDER = "="
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastDecision:
-    """Decision on a letter: `choice` is the receiver, `days` the time given, None for none; `words` are the letter's
-    search column, `party` the key of its sender."""
+    """Decision on a letter: `choice` is the receiver or the label, empty for no label; `days` the time given, if any;
+    `words` are the letter's search column, `party` the key of its sender."""
 
     document_id: str
     choice: str
@@ -45,7 +46,7 @@ class PastDecision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """Choice of `count` of the newest `total` decisions on letters of the same sender (`of_sender`), with the same words
-    (`words`), or both. `days` is the usual time given."""
+    (`words`), or both. `days` is the usual time given. `agreeing` and `differing` are these letters, by their ids."""
 
     choice: str
     count: int
@@ -53,6 +54,8 @@ class Suggestion:
     of_sender: bool
     words: str
     days: int | None
+    agreeing: Sequence[str] = field(default=(), compare=False)
+    differing: Sequence[str] = field(default=(), compare=False)
 
 
 def receiver_key(unit_key: str, person_id: str | None) -> str:
@@ -67,22 +70,31 @@ class PastDecisions:
         self._all: Sequence[PastDecision] = [d for d in decisions if d.words.strip()]
         self._places = self._index()
 
-    def suggest(self, words: Sequence[str], party: str, open_choices: Iterable[str]) -> Suggestion | None:
-        """Return the open choice that the past bears out best; `words` are those of the letter's subject."""
+    def suggest(
+        self, words: Sequence[str], party: str, open_choices: Iterable[str], document_id: str = ""
+    ) -> Suggestion | None:
+        """Return the open choice that the past bears out best; `words` are those of the letter's subject. The letter itself
+        is none of its past."""
         allowed, best, bound = {*open_choices}, None, _LEAST_LIKELY
-        for of_sender, shared, places in self._groups(words, party):
+        for of_sender, shared, group in self._groups(words, party):
+            places = [p for p in group if self._all[p].document_id != document_id]
+            if not places:
+                continue
             choice, count = Counter(self._all[p].choice for p in places).most_common(1)[0]
             likely = _least_share(count, len(places))
             if likely < bound or choice not in allowed:
                 continue
             bound = likely
+            agreeing = [self._all[p] for p in places if self._all[p].choice == choice]
             best = Suggestion(
                 choice=choice,
                 count=count,
                 total=len(places),
                 of_sender=of_sender,
                 words=shared,
-                days=_usual([self._all[p].days for p in places if self._all[p].choice == choice]),
+                days=_usual([d.days for d in agreeing]),
+                agreeing=[d.document_id for d in agreeing],
+                differing=[self._all[p].document_id for p in places if self._all[p].choice != choice],
             )
         return best
 

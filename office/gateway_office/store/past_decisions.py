@@ -1,7 +1,7 @@
-"""Past assignments of an agency's letters, from the rows of lists and the parts of units: nothing is stored for them. In:
-an open transaction, the time. Out: decisions on the newest letters of the last year, the newest first. A part that was
-handed back, or replaced by another assignment, is no decision; nor is one on a letter that was sealed, recalled or replaced
-since."""
+"""Past assignments and labels of an agency's letters, from the rows of lists, the parts of units and the marks of labels:
+nothing is stored for them. In: an open transaction, the time. Out: decisions on the newest letters of the last year, the
+newest first. A part that was handed back, or replaced by another assignment, is no decision; nor is one on a letter that
+was sealed, recalled or replaced since."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gateway.domain.document import InState
 from gateway.domain.handling import PartState
 from gateway.domain.wall_clock import local
 from gateway.store.repository import AgencyRows
-from gateway.store.tables_office import ListRow, UnitPartRow
+from gateway.store.tables_office import ListRow, TagMarkRow, UnitPartRow
 from gateway_office.domain.listing import Side
 from gateway_office.policy.suggestions import MOST_DECISIONS, PastDecision, receiver_key
 from gateway_office.store.lists_write import first_place
 
 _YEAR = timedelta(days=366)
-_R, _P = ListRow, UnitPartRow
+_R, _P, _M = ListRow, UnitPartRow, TagMarkRow
 _WORKED_ON = (InState.ASSIGNED.value, InState.PROCESSING.value, InState.DONE.value)
 # An agency that assigns elsewhere has many letters and no parts: so many of its newest ones are looked at.
 _LETTERS = 2 * MOST_DECISIONS
@@ -61,10 +61,17 @@ _NEWEST = (
     .order_by(_L.place.desc())
     .limit(bindparam("most"))
 )
+_LABELS = (
+    select(_L.id, _L.party_key, _L.folded, col(_M.tag_id))
+    .outerjoin(_M, and_(col(_M.agency_id) == bindparam("agency"), col(_M.document_id) == _L.id))
+    .where(_L.place >= bindparam("since"), _L.own_state.in_(_WORKED_ON))
+    .order_by(_L.place.desc())
+    .limit(bindparam("most"))
+)
 
 
 class SqlPastDecisions(AgencyRows):
-    """Reader of the past assignments of one agency."""
+    """Reader of the past assignments and labels of one agency."""
 
     async def newest(self, now: datetime, limit: int) -> Sequence[PastDecision]:
         rows = await self._tx.tuples(
@@ -77,6 +84,18 @@ class SqlPastDecisions(AgencyRows):
                 days=(row.deadline - local(row.given_at).date()).days if row.deadline is not None else None,
                 party=row.party_key,
                 words=row.folded,
+            )
+            for row in rows
+        ]
+
+    async def newest_labels(self, now: datetime, limit: int) -> Sequence[PastDecision]:
+        """Read the labels of letters that were assigned; a letter without one is a decision too, with an empty choice."""
+        rows = await self._tx.tuples(
+            _LABELS, agency=self._agency_id, since=first_place(now - _YEAR), most=limit
+        )
+        return [
+            PastDecision(
+                document_id=row.id, choice=row.tag_id or "", days=None, party=row.party_key, words=row.folded
             )
             for row in rows
         ]

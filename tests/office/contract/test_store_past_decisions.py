@@ -12,6 +12,7 @@ from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.text import name_key
 from gateway.domain.wall_clock import local
+from gateway_office.accounts import tags_and_views
 from gateway_office.policy.suggestions import PastDecision, receiver_key
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
@@ -98,3 +99,23 @@ async def test_what_was_handed_back_or_left_the_office_is_no_decision(
 
     # At once, before rows of lists are written.
     assert await newest(store, clock.now()) == []
+
+
+async def test_labels_of_assigned_letters_are_decisions_and_so_is_a_letter_without_one(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    bare = await assigned(store, clock, FINANCE, subject="Hội nghị")
+    marked = await assigned(store, clock, FINANCE, subject="Dự toán", sender_name="Sở Tài chính")
+    await seed_incoming(store, incoming(clock, state=InState.NEW))
+    other = await assigned(store, clock, FINANCE, scope=SOUTH)
+    await tags_and_views.put_tag(store, clock, NORTH, "Ngân sách", marked.id)
+    await tags_and_views.put_tag(store, clock, SOUTH, "Ngân sách", other.id)
+
+    async with store.read(NORTH) as work:
+        (tag,) = await work.office.tags.all()
+        newer, older = await work.office.past.newest_labels(clock.now(), 10)
+
+    assert (newer.document_id, newer.choice, newer.days) == (marked.id, tag.id, None)
+    assert newer.party == name_key("Sở Tài chính")
+    assert " du toan " in newer.words
+    assert (older.document_id, older.choice) == (bare.id, "")

@@ -11,20 +11,21 @@ from gateway.domain.document import Assignment, Informed
 from gateway.domain.wall_clock import local
 from gateway.incoming.act import StatusCall
 from gateway.policy.timers import working_day_after
-from gateway_office.accounts import units
+from gateway_office.accounts import tags_and_views, units
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.dates import day_text
 from tests.office.long.pages.test_after_taking_in import assign_beside_the_list
 from tests.office.pages import axe
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.visiting import Enter, opened, send_form
+from tests.office.pages.visiting import Enter, opened, scope_of, send_form
 from tests.office.pages.watching import expect_answers
 from tests.office.support.printed_words import printed
 
 # Letters of the sender; three of them are about the axis too.
 LIKE_IT = ("decision", "plan", "province-task", "province-late")
 RENAMED, BELOW = "Phòng Hành chính - Tổng hợp", "Tổ Số hóa"
+TAG = "Ngân sách"
 QUESTION = "Bên gửi hẹn trả lời trước thứ Sáu"
 
 
@@ -156,6 +157,8 @@ async def test_the_offices_own_past_suggests_a_unit_and_one_key_takes_it(
     await expect(page.locator(".suggest")).to_contain_text("4 trên 4 văn bản gần đây")
     await expect(lead).not_to_be_checked()
     await expect(deadline).to_have_value("")
+    await page.locator(".suggest summary").click()
+    await expect(page.locator(".suggest li a")).to_have_count(4)
     await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (suggestion)")
     await page.locator("h1").click()
     await page.keyboard.press("y")
@@ -169,6 +172,37 @@ async def test_the_offices_own_past_suggests_a_unit_and_one_key_takes_it(
     await opened(page, at(document))
     await page.locator("#fold-similar > summary").click()
     await expect(page.locator("#fold-similar li")).to_have_count(3)
+
+
+async def test_a_label_that_letters_like_it_carry_is_suggested_to_a_clerk_and_one_key_puts_it_on(
+    site: Site, mail: Mail, page: Page, enter: Enter
+) -> None:
+    """The reason opens the letters that it counts; a head, who puts no labels on, is asked nothing."""
+    for key in LIKE_IT:
+        sent, document = await mail.taken_in(key, due_in=5)
+        await mail.status(
+            "department",
+            sent,
+            StatusCall(code="04", assignment=Assignment(lead_unit=UNIT), staff=mail.clerk()),
+        )
+        await tags_and_views.put_tag(site.node.store, site.clock, await scope_of(site), TAG, document.id)
+    _, document = await mail.taken_in(due_in=5)
+    await mail.wait_until(mail.lists_are_written)
+
+    await enter(PostRole.CLERK, path=at(document))
+    await expect(page.locator(".suggest")).to_contain_text(f"Gợi ý: nhãn “{TAG}”")
+    await page.locator(".suggest summary").click()
+    await expect(page.locator(".suggest li a")).to_have_count(len(LIKE_IT))
+    await axe.check(page, "/van-ban-den/{id} (label suggested)")
+    await page.locator("h1").click()
+    await page.keyboard.press("l")
+    await expect(page.locator(".own-label")).to_have_text(TAG)
+    await expect(page.locator(".suggest")).to_have_count(0)
+
+    _, document = await mail.taken_in(due_in=5)
+    await enter(PostRole.HEAD, path=at(document))
+    await expect(page.locator("h1")).to_be_visible()
+    await expect(page.locator("form.suggest")).to_have_count(0)
 
 
 async def test_comments_ring_for_those_who_saw_the_letter_and_a_unit_that_is_informed_marks_it_as_seen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,43 @@ def test_in_a_year_of_an_office_the_past_is_right_much_more_often_than_the_last_
     assert right >= right_by_last + 6  # ten points of 60
     assert wrong <= 0.25 * (right + wrong)
     assert silent <= 10
+
+
+def test_labels_that_half_of_the_matters_carry_are_suggested_for_their_letters_and_seldom_for_the_rest() -> (
+    None
+):
+    """Of twelve units six label what they get."""
+    label_by_unit = dict(zip(office_year.UNITS[:6], "abcdef", strict=True))
+    year = [replace(d, choice=label_by_unit.get(d.choice, "")) for d in office_year.decisions(seed=20261201)]
+    right = wrong = silent = labelled = 0
+    for n in random.Random(1).sample(range(1_000, len(year)), k=120):
+        letter, decisions = year[n], year[max(n - MOST_DECISIONS, 0) : n][::-1]
+        subject = words_in_order(letter.words)[2:]
+        suggestion = PastDecisions(decisions).suggest(subject, letter.party, label_by_unit.values())
+        labelled += letter.choice != ""
+        right += suggestion is not None and suggestion.choice == letter.choice
+        wrong += suggestion is not None and suggestion.choice != letter.choice
+        silent += suggestion is None and letter.choice != ""
+    print(labelled, right, wrong, silent)
+
+    assert labelled >= 40
+    assert right >= 0.7 * labelled
+    assert wrong <= 0.25 * (right + wrong)
+
+
+def test_a_letter_is_none_of_its_own_past_and_the_reason_names_the_letters_that_it_counts() -> None:
+    decisions = [*past(FINANCE, "Dự toán", 4), *past("", "Dự toán", 1)]
+    own = decisions[-1].document_id
+    engine = PastDecisions(decisions)
+
+    among_all = engine.suggest(bare_words("Dự toán"), "so tai chinh", [FINANCE])
+    of_the_rest = engine.suggest(bare_words("Dự toán"), "so tai chinh", [FINANCE], own)
+
+    assert among_all is None
+    assert of_the_rest is not None
+    assert (of_the_rest.count, of_the_rest.total) == (4, 4)
+    assert [*of_the_rest.agreeing] == [d.document_id for d in decisions[:4]]
+    assert [*of_the_rest.differing] == []
 
 
 def test_the_reason_is_a_count_of_letters_of_the_sender_with_the_words() -> None:

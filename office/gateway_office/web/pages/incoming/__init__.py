@@ -52,6 +52,7 @@ ROUTES: tuple[PageRoute, ...] = (
     post(f"{PATH}/xong-phan-viec", "incoming_part_done", alone(acts.finish_part), needs=PROGRESSES),
     post(f"{PATH}/giao-nguoi", "incoming_part_given", alone(acts.give_part_on), needs=HANDS_BACK),
     post(f"{PATH}/trao-doi", "incoming_comment", acts.comment, needs=COMMENTS),
+    post(f"{PATH}/gan-nhan", "incoming_label", acts.put_label, needs=TAKES),
     post(f"{PATH}/da-biet", "incoming_seen", acts.confirm_reading, needs=SEES_OWN),
     *both(f"{PATH}/mo-lai", "incoming_reopen_form", "incoming_reopen", alone(acts.reopen), needs=REOPENS),
     *both(f"{PATH}/dong-y", "incoming_agree_form", "incoming_agree", _AGREE, needs=ANSWERS),

@@ -19,6 +19,7 @@ from gateway.domain.states import AT_WORK_CODES, CODES, State
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall
+from gateway_office.accounts import tags_and_views
 from gateway_office.domain.listing import Side
 from gateway_office.domain.pending import ActKind, ActValues
 from gateway_office.domain.roles import Manner, Right
@@ -283,6 +284,14 @@ async def comment(request: PageRequest) -> web.StreamResponse:
         return await access.ask(request, incoming, "comment", [("text", problem)])
     adding = comments.add_comment(*request.incoming, incoming.main.id, text)
     return await access.done_or_late(request, incoming, adding, "incoming.commented")
+
+
+async def put_label(request: PageRequest) -> web.StreamResponse:
+    """Put the label on the letter that the page suggested."""
+    incoming = await access.find(request)
+    services = request.deps.store, request.deps.clock, request.scope()
+    await tags_and_views.put_tag(*services, request.form.text("name"), incoming.main.id)
+    return request.confirm(incoming.path, "incoming.labelled")
 
 
 async def _load_parts(request: PageRequest, incoming: IncomingView) -> Sequence[UnitPart]:

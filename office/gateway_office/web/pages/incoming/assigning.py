@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from gateway.domain.document import Assignment, IncomingDocument, Informed, InState, UnitDeadline, UnitPerson
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import PartState, Unit, UnitPart, unit_key, walk_tree
-from gateway.domain.text import bare_words, name_key
-from gateway.policy.timers import next_working_day, working_day_after
+from gateway.policy.timers import working_day_after
 from gateway.words import labels
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.incoming import access
+from gateway_office.web.pages.incoming.suggesting import OpenChoice, SuggestedChoice, suggest_receiver
 
 READY = ("handle", "reply", "together", "report", "know", "file")
 """Keys of ready sentences, worded by `incoming.ready.…`."""
@@ -40,16 +39,6 @@ class Receiver:
     name: str
     person: str | None = None
     leads: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuggestedReceiver:
-    """Unit or person that the agency's own past suggests: its value in the form, its name, the usual day, the reason."""
-
-    value: str
-    name: str
-    day: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,73 +97,26 @@ async def form_values(
         "asked_by": await access.name_of(request, submission.asked_by) if submission else "",
         "ready": [("", request.say("incoming.ready.none")), *((d, d) for d in ready_sentences())],
         "given": values,
-        "suggestion": await suggest(request, document, rows) if not values and assignment is None else None,
+        "suggestion": await _suggest(request, document, rows) if not values and assignment is None else None,
         "quick_days": await quick_days(request),
         "version": request.form.text("version") or str(document.version),
     }
 
 
-async def suggest(
+async def _suggest(
     request: PageRequest, document: IncomingDocument, rows: Sequence[UnitRows]
-) -> SuggestedReceiver | None:
-    """Suggest the unit of the first rule of the agency that the letter meets; else a unit or person by what the agency
-    decided on letters like this one, None where it does not agree."""
+) -> SuggestedChoice | None:
     from gateway_office.policy.suggestions import receiver_key
 
     receivers = {
-        receiver_key(key, r.person): r
+        receiver_key(key, r.person): OpenChoice(
+            value=r.value, name=f"{r.name} ({r.unit.name})" if r.person else r.name
+        )
         for row in rows
         for r in (row.unit, *row.persons)
         for key in r.unit.keys
     }
-    async with request.deps.store.read(request.scope()) as work:
-        rules = await work.rules_met(document)
-    for rule in rules:
-        unit = receivers.get(receiver_key(unit_key(rule.acts.unit), None))
-        if unit is not None:
-            reason = request.say("incoming.suggest.rule", rule=rule.name)
-            day = await _day_within(request, rule.acts.days)
-            return SuggestedReceiver(value=unit.value, name=unit.name, day=day, reason=reason)
-    past = await request.deps.past.load(*request.incoming)
-    sender = document.sender_name or document.sender_code
-    best = past.suggest(bare_words(document.subject), name_key(sender), receivers)
-    if best is None:
-        return None
-    receiver = receivers[best.choice]
-    name = f"{receiver.name} ({receiver.unit.name})" if receiver.person else receiver.name
-    reason = "both" if best.of_sender and best.words else "sender" if best.of_sender else "words"
-    return SuggestedReceiver(
-        value=receiver.value,
-        name=name,
-        day=await _day_within(request, best.days),
-        reason=request.say(
-            f"incoming.suggest.{reason}",
-            count=best.count,
-            total=best.total,
-            sender=sender,
-            words=_as_written(document.subject, best.words),
-        ),
-    )
-
-
-async def _day_within(request: PageRequest, days: int | None) -> str:
-    """Return the day after so many days as text; empty for none. A day off moves to the next one that works."""
-    if days is None:
-        return ""
-    office = await request.deps.todo.office(request.own_agency.id)
-    # The day before the one counted, and the working day after it.
-    return dates.day_text(next_working_day(office, request.today + timedelta(days=max(days, 1) - 1)))
-
-
-def _as_written(subject: str, words: str) -> str:
-    """Return folded words of the subject as the subject has them."""
-    subject_words = subject.split()
-    length = len(words.split())
-    for n in range(len(subject_words) - length + 1):
-        part = " ".join(subject_words[n : n + length])
-        if bare_words(part) == words.split():
-            return part.strip(".,;:()")
-    return words
+    return await suggest_receiver(request, document, receivers)
 
 
 async def quick_days(request: PageRequest) -> Sequence[tuple[str, str, str]]:

@@ -33,7 +33,6 @@ from gateway.domain.handling import UnitPart, unit_key
 from gateway.domain.retention import Expiry
 from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
 from gateway.domain.status import Fact, RequestState, incoming_word
-from gateway.domain.text import bare_words
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import document_context, handling, reading
 from gateway.incoming.document_context import DocumentContext, SenderRequest
@@ -42,7 +41,7 @@ from gateway.stored_content import Door
 from gateway_office import introductions
 from gateway_office.book import books
 from gateway_office.domain.document_link import SeenLink
-from gateway_office.domain.listing import Filter, ListLine, Side
+from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.domain.work_file import FileMember, WorkFile
@@ -55,7 +54,7 @@ from gateway_office.web.listing import list_rows
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content, lists
 from gateway_office.web.pages.content import FilePreview, Note, Previewer
-from gateway_office.web.pages.incoming import access, assigning
+from gateway_office.web.pages.incoming import access, assigning, suggesting
 from gateway_office.web.pages.incoming.access import IncomingView
 
 _TAKEN_STATES = (*WORKED_ON, InState.DONE)
@@ -126,6 +125,7 @@ async def document_page(
 ) -> web.StreamResponse:
     document = incoming.main
     panel = panel_of(request, incoming, records)
+    tags = await list_rows.tags_on_page(request, Side.IN, document.id)
     names = await access.names_of_people(request, persons_in(records.events))
     return await request.form_page(
         "incoming/one.html",
@@ -144,7 +144,8 @@ async def document_page(
         marks=received_marks(document.marks, request.lang, _IN_CHECKS),
         sender_now=await _sender_name_now(request, document),
         beside=None if request.is_piece else await lists.neighbours_of(request, Side.IN, document.id),
-        tags=await list_rows.tags_on_page(request, Side.IN, document.id),
+        tags=tags,
+        label_hint=await suggesting.suggest_label(request, document, tags) if incoming.content else None,
         story=history_lines(
             records.facts,
             records.events,
@@ -156,7 +157,7 @@ async def document_page(
         readings=count_readings(records.events) if request.may(Right.AUDIT, Manner.YES) else None,
         # Mail that a person entered has no packets.
         **await _discussion_values(request, incoming),
-        similar=await _similar_lines(request, incoming) if incoming.content else (),
+        similar=await suggesting.similar_lines(request, document) if incoming.content else (),
         packets=await request.deps.evidence.packets(request.scope(), document.id)
         if document.source is Source.AXIS
         else (),
@@ -346,17 +347,6 @@ async def _discussion_values(request: PageRequest, incoming: IncomingView) -> di
     people = {comment.person_id for comment in discussion.comments}
     people |= {reader.person_id for reader in discussion.readers}
     return {"discussion": discussion, "commenters": await access.names_of_people(request, people)}
-
-
-async def _similar_lines(request: PageRequest, incoming: IncomingView) -> Sequence[ListLine]:
-    """Find letters like this one among those that the person may read."""
-    document = incoming.main
-    past = await request.deps.past.load(*request.incoming)
-    ids = past.similar(bare_words(document.subject), document.id)
-    readable = Filter(side=Side.IN, viewer=list_rows.seen_by(request).viewer(Side.IN))
-    async with request.deps.store.read(request.scope()) as work:
-        lines = await work.office.lists.among(readable, ids)
-    return [lines[id] for id in ids if id in lines]
 
 
 async def _list_givable(
