@@ -53,7 +53,7 @@ _OF_AGENCY = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agen
 _BY_ID = _OF_AGENCY.where(col(_DOCUMENT.id) == bindparam("id"))
 _BY_IDS = _OF_AGENCY.where(among(col(_DOCUMENT.id), "ids"))
 _STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
-    col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id).in_(bindparam("ids", expanding=True))
+    col(_DOCUMENT.agency_id) == bindparam("agency"), among(col(_DOCUMENT.id), "ids")
 )
 # Compared without the index of senders, which has all documents of one: the condition beside it leaves few.
 _SAME_SENDER = col(_DOCUMENT.sender_folded).concat("") == bindparam("sender")
@@ -288,7 +288,7 @@ class SqlIncomingDocuments(WatchedRows):
 
 _UNSEALED = select(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"),
-    col(_DOCUMENT.id).in_(bindparam("ids", expanding=True)),
+    among(col(_DOCUMENT.id), "ids"),
     col(_DOCUMENT.state) != InState.SEALED.value,
 )
 

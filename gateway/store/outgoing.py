@@ -71,7 +71,7 @@ _AWAITING_REPLY = (
 )
 _ANSWERED = select(col(EventRow.subject_id), col(EventRow.data)).where(
     col(EventRow.agency_id) == bindparam("agency"),
-    col(EventRow.subject_id).in_(bindparam("ids", expanding=True)),
+    among(col(EventRow.subject_id), "ids"),
     col(EventRow.kind) == EventKind.INBOX_ANSWERED.value,
 )
 _CHILDREN = _OF_AGENCY.where(col(OutgoingRow.parent_id) == bindparam("parent")).order_by(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -27,9 +27,11 @@ from gateway.domain.person import (
 )
 from gateway.domain.text import fold
 from gateway.store.repository import NodeRows
-from gateway.store.row import to_json, value_of
+from gateway.store.row import among, to_json, value_of
 from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
 from gateway.store.transaction import Transaction
+
+_NAMES = select(col(PersonRow.id), col(PersonRow.name)).where(among(col(PersonRow.id), "ids"))
 
 
 class SqlPeople(NodeRows):
@@ -62,10 +64,7 @@ class SqlPeople(NodeRows):
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of these persons by id; unknown ids are left out."""
-        query = select(col(PersonRow.id), col(PersonRow.name)).where(
-            col(PersonRow.id).in_(bindparam("ids", expanding=True))
-        )
-        return dict(await self._tx.tuples(query, ids=sorted(set(ids)))) if ids else {}
+        return dict(await self._tx.tuples(_NAMES, ids=sorted(set(ids)))) if ids else {}
 
     async def all(self) -> Sequence[Person]:
         """Return all persons, also blocked ones, sorted by name."""

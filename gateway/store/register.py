@@ -18,7 +18,7 @@ from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.domain.wall_clock import day_text, local
 from gateway.store.events import SqlEvents
 from gateway.store.repository import AgencyRows
-from gateway.store.row import Moment, Row, equal, from_json, same
+from gateway.store.row import Moment, Row, among, equal, from_json, same
 from gateway.store.tables import (
     HAS_SUBJECT,
     MAY_BE_FREE,
@@ -61,9 +61,9 @@ _NUMBERS = select(col(RegisterEntryRow.number)).where(_IN_BOOK)
 _HOLDER = (
     select(col(IncomingRow.body))
     .join(RegisterEntryRow, same(RegisterEntryRow.incoming_id, IncomingRow.id))
-    .where(_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+    .where(_IN_BOOK, among(col(RegisterEntryRow.number), "spellings"))
 )
-_USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+_USED = _NUMBERS.where(among(col(RegisterEntryRow.number), "spellings"))
 
 
 async def count_up(tx: Transaction, agency_id: str, book: str, year: int) -> int:

@@ -34,6 +34,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -382,6 +383,16 @@ def one_of(column: Any, texts: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that the column is one of these fixed texts. SQLAlchemy would render the list of an IN again at
     each call, an OR only once. Any: a column, of the table's class or of the table."""
     return or_(*(column == text for text in texts))
+
+
+def spelled(column: Any, *texts: str) -> ColumnElement[bool]:
+    """Return the condition that the column is one of these texts, which stand in the statement as literals: for a parameter
+    no database sees that a partial index serves. Any: as above."""
+    literals: list[ColumnElement[str]] = [
+        literal_column("'" + text.replace("'", "''") + "'") for text in texts
+    ]
+    condition: ColumnElement[bool] = column == literals[0] if len(literals) == 1 else column.in_(literals)
+    return condition
 
 
 class _List(TypeDecorator[Sequence[Any]]):

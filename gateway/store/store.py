@@ -176,7 +176,7 @@ class SqlStore:
         self.pdf_answers = SqlPdfAnswers(self.writing, self.reading)
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
-        self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
+        self.calendar = SqlCalendarDays(self.writing, self.asking, clock)
         self.webhooks = SqlWebhooks(self.writing, self.reading, self.viewing_few, self.asking, clock)
 
     @property

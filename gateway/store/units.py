@@ -18,7 +18,7 @@ from gateway.domain.handling import PartState, Share, Unit, UnitMember, UnitPart
 from gateway.domain.person import AccountStanding
 from gateway.store.incoming import unsealed
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import equal, same, value_of
+from gateway.store.row import among, equal, same, value_of
 from gateway.store.tables import IncomingRow
 from gateway.store.tables_node import PersonRow
 from gateway.store.tables_office import PostRow, UnitPartRow, UnitRow
@@ -43,9 +43,10 @@ _MEMBERS = (
     )
     .order_by(col(_POST.role).desc(), col(_PERSON.folded), col(_PERSON.id))
 )
+_RENAMED = select(_UNIT).where(among(col(_UNIT.agency_id), "agencies"), col(_UNIT.former) != "[]")
 _STANDING = (PartState.OPEN.value, PartState.RETURNED.value)
 _PARTS = select(_PART).where(col(_PART.agency_id) == bindparam("agency"))
-_PARTS_OF = _PARTS.where(col(_PART.document_id).in_(bindparam("ids", expanding=True))).order_by(
+_PARTS_OF = _PARTS.where(among(col(_PART.document_id), "ids")).order_by(
     col(_PART.given_at), col(_PART.is_lead).desc(), col(_PART.id)
 )
 _IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
@@ -109,8 +110,7 @@ async def former_names(
     """Return earlier names of units, by agency and key of the name of today; only of units that have any."""
     if not agencies:
         return {}
-    renamed = select(_UNIT).where(col(_UNIT.agency_id).in_(sorted(agencies)), col(_UNIT.former) != "[]")
-    rows = await tx.rows(_UNIT, renamed)
+    rows = await tx.rows(_UNIT, _RENAMED, agencies=sorted(agencies))
     return {(row.agency_id, row.name_key): value_of(Unit, row).former for row in rows}
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -24,7 +24,7 @@ from gateway.store.accounts import SqlAgencyProfile, to_hosted
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, SqlProposals, to_person
 from gateway.store.repository import NodeRows
-from gateway.store.row import OfAgency, equal, from_json, to_json, value_of
+from gateway.store.row import Moment, OfAgency, among, equal, from_json, to_json, value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_node import AccountRequestRow, HostedAgencyRow, PersonRow
@@ -45,6 +45,15 @@ from gateway_office.domain.session import FailedTries, Session, SessionEnd
 from gateway_office.store.reminders import SqlReminders
 
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
+# Asked with each page.
+_POSTS = select(_P).order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
+_POSTS_OF = _POSTS.where(among(col(_P.person_id), "persons"))
+_POSTS_IN = _POSTS.where(col(_P.agency_id) == bindparam("agency"))
+_LENT_TO = (
+    select(_D)
+    .where(col(_D.to_id) == bindparam("person"), col(_D.ends_at) > bindparam("at", type_=Moment))
+    .order_by(col(_D.made_at), col(_D.id))
+)
 _S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
 _R = AccountRequestRow
 
@@ -62,17 +71,16 @@ class SqlPosts(NodeRows):
 
     async def of_persons(self, person_ids: Collection[str]) -> Sequence[Post]:
         """List posts by person, agency and role, also those that are over."""
-        return await self._list_posts(select(_P).where(col(_P.person_id).in_(sorted(person_ids))))
+        return await self._list_posts(_POSTS_OF, persons=sorted(person_ids))
 
     async def in_agency(self, agency_id: str) -> Sequence[Post]:
-        return await self._list_posts(select(_P).where(col(_P.agency_id) == agency_id))
+        return await self._list_posts(_POSTS_IN, agency=agency_id)
 
     async def all(self) -> Sequence[Post]:
-        return await self._list_posts(select(_P))
+        return await self._list_posts(_POSTS)
 
-    async def _list_posts(self, query: Select[Any]) -> list[Post]:
-        ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
-        rows = await self._tx.rows(_P, self._tx.lock_rows(ordered))
+    async def _list_posts(self, query: Select[Any], **values: object) -> list[Post]:
+        rows = await self._tx.rows(_P, self._tx.lock_rows(query), **values)
         former = await former_names(self._tx, {row.agency_id for row in rows if row.unit})
         return [
             value_of(Post, row, former=former.get((row.agency_id, unit_key(row.unit)), ())) for row in rows
@@ -95,9 +103,7 @@ class SqlDelegations(NodeRows):
 
     async def to(self, person_id: str, at: datetime) -> Sequence[Delegation]:
         """List delegations to the person that are not over by then, whether agreed or not."""
-        mine = select(_D).where(col(_D.to_id) == person_id, col(_D.ends_at) > at)
-        ordered = mine.order_by(col(_D.made_at), col(_D.id))
-        delegations = await self._tx.values(_to_delegation, ordered)
+        delegations = await self._tx.values(_to_delegation, _LENT_TO, person=person_id, at=at)
         return [delegation for delegation in delegations if delegation.ended_at is None]
 
     async def listed(self, agency_id: str, limit: int) -> Sequence[Delegation]:

@@ -15,6 +15,7 @@ from gateway.domain.document import InState
 from gateway.domain.handling import PartState
 from gateway.domain.wall_clock import local
 from gateway.store.repository import AgencyRows
+from gateway.store.row import one_of
 from gateway.store.tables_office import ListRow, TagMarkRow, UnitPartRow
 from gateway_office.domain.listing import Side
 from gateway_office.policy.suggestions import MOST_DECISIONS, PastDecision, receiver_key
@@ -50,12 +51,12 @@ _NEWEST = (
             col(_P.agency_id) == bindparam("agency"),
             col(_P.document_id) == _L.id,
             col(_P.is_lead),
-            func.coalesce(col(_P.state), "").in_((PartState.OPEN.value, PartState.DONE.value)),
+            one_of(func.coalesce(col(_P.state), ""), (PartState.OPEN.value, PartState.DONE.value)),
         ),
     )
     .where(
         _L.place >= bindparam("since"),
-        _L.own_state.in_(_WORKED_ON),
+        one_of(_L.own_state, _WORKED_ON),
         func.coalesce(col(_P.unit_key), "") != "",
     )
     .order_by(_L.place.desc())
@@ -64,7 +65,7 @@ _NEWEST = (
 _LABELS = (
     select(_L.id, _L.party_key, _L.folded, col(_M.tag_id))
     .outerjoin(_M, and_(col(_M.agency_id) == bindparam("agency"), col(_M.document_id) == _L.id))
-    .where(_L.place >= bindparam("since"), _L.own_state.in_(_WORKED_ON))
+    .where(_L.place >= bindparam("since"), one_of(_L.own_state, _WORKED_ON))
     .order_by(_L.place.desc())
     .limit(bindparam("most"))
 )

@@ -12,15 +12,13 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import Moment, value_of
+from gateway.store.row import Moment, among, value_of
 from gateway.store.tables_office import PendingActRow
 from gateway.store.transaction import Transaction
 from gateway_office.domain.pending import PendingAct
 
 _R = PendingActRow
-_OF_DOCUMENTS = select(_R).where(
-    col(_R.agency_id) == bindparam("agency"), col(_R.document_id).in_(bindparam("ids", expanding=True))
-)
+_OF_DOCUMENTS = select(_R).where(col(_R.agency_id) == bindparam("agency"), among(col(_R.document_id), "ids"))
 _WAITS = col(_R.failed_at).is_(None)
 # In the order in which people acted, so that arrival numbers follow it.
 _DUE = (

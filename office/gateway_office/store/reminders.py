@@ -14,7 +14,7 @@ from sqlmodel import col
 from gateway.domain.account import AgencyScope
 from gateway.store.events import NODE
 from gateway.store.repository import in_parts
-from gateway.store.row import Moment
+from gateway.store.row import Moment, among
 from gateway.store.tables_office import NodeReminderRow, ReminderRow
 from gateway.store.transaction import Transaction
 
@@ -38,7 +38,7 @@ class _Statements:
         until = bindparam("until", type_=Moment)
         self.claimed = select(col(row.key)).where(
             *own,
-            col(row.key).in_(bindparam("keys", expanding=True)),
+            among(col(row.key), "keys"),
             col(row.leased_until).is_(None) | (col(row.leased_until) > moment),
         )
         self.claim_again = (

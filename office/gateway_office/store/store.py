@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from gateway import errors, random_source
@@ -28,7 +28,7 @@ from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
 from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, OwnTransactions, Part, in_parts
-from gateway.store.row import equal, to_json
+from gateway.store.row import among, equal, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables_office import (
     KeepingRow,
@@ -154,6 +154,9 @@ class SqlNotices(OwnTransactions):
 
 
 _TAG, _MARK = TagRow, TagMarkRow
+_MARKS_OF = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
+    col(_MARK.agency_id) == bindparam("agency"), among(col(_MARK.document_id), "ids")
+)
 
 
 class SqlTags(AgencyRows):
@@ -190,9 +193,7 @@ class SqlTags(AgencyRows):
         tag_by_id = {label.id: label for label in await self.all()} if ids else {}
         order = {id: n for n, id in enumerate(tag_by_id)}
         for part in in_parts(ids if tag_by_id else ()):
-            is_among = self._where(_MARK, col(_MARK.document_id).in_(part))
-            query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(is_among)
-            for document_id, tag_id in await self._tx.tuples(query):
+            for document_id, tag_id in await self._tx.tuples(_MARKS_OF, agency=self._agency_id, ids=part):
                 tags_by_document.setdefault(document_id, []).append(tag_by_id[tag_id])
         return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in tags_by_document.items()}
 
@@ -425,7 +426,7 @@ class SqlOfficeStore(SqlStore):
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.content_queue = SqlContentQueue(self.writing, self.reading, clock, self._mark_journal)
-        self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
+        self.calendar = SqlCalendarDays(self.writing, self.asking, clock, self._dues.forget)
 
     def _mark_journal(self) -> None:
         """Let what was removed leave SQLite's journal too."""

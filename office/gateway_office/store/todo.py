@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, literal_column, or_, select
 from sqlmodel import col
 
 from gateway import errors
@@ -20,7 +20,7 @@ from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import to_delivery
 from gateway.store.facts import SqlFacts
 from gateway.store.repository import AgencyRows, in_parts, select_by
-from gateway.store.row import Moment, Row, equal, from_json, same
+from gateway.store.row import Moment, Row, among, equal, from_json, one_of, same, spelled
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -50,23 +50,23 @@ _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
 _END = bindparam("until", type_=Moment)
-_COMPLETE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
+_COMPLETE = one_of(col(_I.kind), (Kind.DOCUMENT.value, Kind.REPLACEMENT.value))
 # Documents that a document system has are assigned there.
 _IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
 # Its literals are those of the partial index, which no server would see behind params.
 _IS_REQUEST = and_(
-    col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
-    col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+    spelled(col(_F.track), "request"),
+    spelled(col(_F.code), "asked"),
     col(_F.at) >= _SINCE,
 )
-_IS_BACK = col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True))
+_IS_BACK = spelled(col(_D.state), *RETURNED)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
     select(col(_B.created_at), col(_B.subject_id))
     .where(
         col(_B.agency_id).concat("") == bindparam("agency"),
-        col(_B.state).in_(bindparam("states", _UNSENT_STATES, expanding=True, literal_execute=True)),
+        spelled(col(_B.state), *_UNSENT_STATES),
         col(_B.kind) == Kind.STATUS.value,
         col(_B.created_at).between(_SINCE, _END),
     )
@@ -78,7 +78,7 @@ _J = JobRow
 UNMADE = (
     select(col(_J.created_at), col(_J.subject_id))
     .where(
-        col(_J.kind) == bindparam("kind", jobs.NEVER_ANSWERED, literal_execute=True),
+        spelled(col(_J.kind), jobs.NEVER_ANSWERED),
         col(_J.agency_id).concat("") == bindparam("agency"),
         col(_J.created_at) >= _SINCE,
     )
@@ -95,19 +95,20 @@ UNANSWERED = (
     .order_by(col(_D.updated_at).desc(), col(_D.id))
     .limit(_LIMIT)
 )
-_IDS: BindParameter[str] = bindparam("ids", expanding=True)
 # A status names the packet that it answers; a take-back the delivery that it asks for.
 _OF_PACKETS = (
     select(col(_P.id), col(_I.body))
     .join(_I, same(_I.id, _P.incoming_id))
     .where(
-        col(_P.agency_id) == bindparam("agency"), col(_P.id).in_(_IDS), col(_I.state) != InState.SEALED.value
+        col(_P.agency_id) == bindparam("agency"),
+        among(col(_P.id), "ids"),
+        col(_I.state) != InState.SEALED.value,
     )
 )
 _ASK = RecallAskRow
 _SUBMISSION = SubmissionRow
 _SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
-    col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
+    among(col(_SUBMISSION.document_id), "ids")
 )
 
 
@@ -151,15 +152,13 @@ BACK = (
 # Its literal is that of the partial index. The only mark that is looked for stays among them, because marks are few.
 LEFT = (
     _mine(_D)
-    .where(
-        col(_D.marks).op("<>")(bindparam("none", "[]", literal_execute=True)), col(_D.updated_at) >= _SINCE
-    )
+    .where(col(_D.marks).op("<>")(literal_column("'[]'")), col(_D.updated_at) >= _SINCE)
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
 DRAFTS = UNSENT.where(col(_O.created_at) >= _SINCE)
-_DOCUMENTS, _DELIVERIES = _mine(_O).where(col(_O.id).in_(_IDS)), _mine(_D).where(col(_D.id).in_(_IDS))
-_NOTES = _mine(_N).where(col(_N.task).in_(_IDS))
+_DOCUMENTS, _DELIVERIES = _mine(_O).where(among(col(_O.id), "ids")), _mine(_D).where(among(col(_D.id), "ids"))
+_NOTES = _mine(_N).where(among(col(_N.task), "ids"))
 
 
 class SqlTasks(AgencyRows):
