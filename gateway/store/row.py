@@ -385,7 +385,7 @@ def one_of(column: Any, texts: Iterable[str]) -> ColumnElement[bool]:
     return or_(*(column == text for text in texts))
 
 
-def spelled(column: Any, *texts: str) -> ColumnElement[bool]:
+def one_of_literals(column: Any, *texts: str) -> ColumnElement[bool]:
     """Return the condition that the column is one of these texts, which stand in the statement as literals: for a parameter
     no database sees that a partial index serves. Any: as above."""
     literals: list[ColumnElement[str]] = [

@@ -20,7 +20,7 @@ from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import to_delivery
 from gateway.store.facts import SqlFacts
 from gateway.store.repository import AgencyRows, in_parts, select_by
-from gateway.store.row import Moment, Row, among, equal, from_json, one_of, same, spelled
+from gateway.store.row import Moment, Row, among, equal, from_json, one_of, one_of_literals, same
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -55,18 +55,18 @@ _COMPLETE = one_of(col(_I.kind), (Kind.DOCUMENT.value, Kind.REPLACEMENT.value))
 _IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
 # Its literals are those of the partial index, which no server would see behind params.
 _IS_REQUEST = and_(
-    spelled(col(_F.track), "request"),
-    spelled(col(_F.code), "asked"),
+    one_of_literals(col(_F.track), "request"),
+    one_of_literals(col(_F.code), "asked"),
     col(_F.at) >= _SINCE,
 )
-_IS_BACK = spelled(col(_D.state), *RETURNED)
+_IS_BACK = one_of_literals(col(_D.state), *RETURNED)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
     select(col(_B.created_at), col(_B.subject_id))
     .where(
         col(_B.agency_id).concat("") == bindparam("agency"),
-        spelled(col(_B.state), *_UNSENT_STATES),
+        one_of_literals(col(_B.state), *_UNSENT_STATES),
         col(_B.kind) == Kind.STATUS.value,
         col(_B.created_at).between(_SINCE, _END),
     )
@@ -78,7 +78,7 @@ _J = JobRow
 UNMADE = (
     select(col(_J.created_at), col(_J.subject_id))
     .where(
-        spelled(col(_J.kind), jobs.NEVER_ANSWERED),
+        one_of_literals(col(_J.kind), jobs.NEVER_ANSWERED),
         col(_J.agency_id).concat("") == bindparam("agency"),
         col(_J.created_at) >= _SINCE,
     )

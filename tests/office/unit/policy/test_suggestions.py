@@ -62,7 +62,7 @@ def test_in_a_year_of_an_office_the_past_is_right_much_more_often_than_the_last_
 def test_labels_that_half_of_the_matters_carry_are_suggested_for_their_letters_and_seldom_for_the_rest() -> (
     None
 ):
-    """Of twelve units six label what they get."""
+    """Six of twelve units have labels on their letters."""
     label_by_unit = dict(zip(office_year.UNITS[:6], "abcdef", strict=True))
     year = [replace(d, choice=label_by_unit.get(d.choice, "")) for d in office_year.decisions(seed=20261201)]
     right = wrong = silent = labelled = 0
@@ -87,13 +87,13 @@ def test_a_letter_is_none_of_its_own_past_and_the_reason_names_the_letters_that_
     engine = PastDecisions(decisions)
 
     among_all = engine.suggest(bare_words("Dự toán"), "so tai chinh", [FINANCE])
-    of_the_rest = engine.suggest(bare_words("Dự toán"), "so tai chinh", [FINANCE], own)
+    without_itself = engine.suggest(bare_words("Dự toán"), "so tai chinh", [FINANCE], own)
 
     assert among_all is None
-    assert of_the_rest is not None
-    assert (of_the_rest.count, of_the_rest.total) == (4, 4)
-    assert [*of_the_rest.agreeing] == [d.document_id for d in decisions[:4]]
-    assert [*of_the_rest.differing] == []
+    assert without_itself is not None
+    assert (without_itself.count, without_itself.total) == (4, 4)
+    assert [*without_itself.agreeing] == [d.document_id for d in decisions[:4]]
+    assert [*without_itself.differing] == []
 
 
 def test_the_reason_is_a_count_of_letters_of_the_sender_with_the_words() -> None:
