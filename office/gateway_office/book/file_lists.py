@@ -60,6 +60,7 @@ class FileLine:
     issued_on: date | None
     text: str
     author: str
+    is_recalled: bool = False
 
 
 async def list_files(services: BookServices, scope: AgencyScope, year: int) -> Sequence[RecordFile]:
@@ -116,8 +117,9 @@ async def write(
         subject = say("book.file_list.file", code=code)
         async with services.store.read(scope) as work:
             contents = await list_contents(work, year, code)
+        recalled = say("state.in.recalled")
         rows: list[list[Cell]] = [
-            [n, line.code, line.issued_on, line.text, line.author, "", ""]
+            [n, line.code, line.issued_on, line.text, line.author, "", recalled if line.is_recalled else ""]
             for n, line in enumerate(contents, start=1)
         ]
     else:
@@ -170,8 +172,16 @@ def _line(document: IncomingDocument | OutgoingDocument | PaperLetter, author: s
         author, is_sealed = document.sender_name or document.sender_code, document.state is InState.SEALED
     else:
         is_sealed = isinstance(document, OutgoingDocument) and document.is_sealed
+    is_recalled = isinstance(document, IncomingDocument) and document.state is InState.RECALLED
     text = "" if is_sealed else book_lines.kind_text(header.type_name, header.subject)
-    return FileLine(id=document.id, code=header.code, issued_on=header.issued_on, text=text, author=author)
+    return FileLine(
+        id=document.id,
+        code=header.code,
+        issued_on=header.issued_on,
+        text=text,
+        author=author,
+        is_recalled=is_recalled,
+    )
 
 
 def _texts_of(file: WorkFile | None, names: Mapping[str, str]) -> tuple[str, str, str]:
