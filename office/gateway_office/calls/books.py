@@ -215,8 +215,8 @@ class RecordFiles(ResponseModel):
 @ROUTES(
     "GET /registers/files",
     "The files of records of a year",
-    text="Files that the agency keeps, and those that its outgoing documents state as `file_code`, by code. Each has the number "
-    "of documents that were put into it, or state it.",
+    text="Files that the agency keeps, and those that its outgoing documents state as `file_code`, by code. "
+    "Each has the number of documents that were put into it, or state it.",
     fails=(400,),
 )
 async def list_record_files(office: Office, call: Call, query: FilesQuery) -> RecordFiles:

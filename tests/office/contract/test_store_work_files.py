@@ -166,9 +166,9 @@ async def test_a_year_of_files_from_the_draft_of_its_list_to_the_table_of_conten
     assert await file_lists.write(books, NORTH, 2026, harvest.code, "xlsx", "vi", io.BytesIO()) == 4
     async with committing(store) as work:
         await work.incoming.save(replace(await work.incoming.get(received.id), state=InState.RECALLED))
-    written = io.BytesIO()
-    await file_lists.write(books, NORTH, 2026, harvest.code, "xlsx", "vi", written)
-    assert [row[-1] for row in rows_of(written.getvalue())][-4:] == ["", "", "", "Đã thu hồi văn bản"]
+    workbook = io.BytesIO()
+    await file_lists.write(books, NORTH, 2026, harvest.code, "xlsx", "vi", workbook)
+    assert [row[-1] for row in rows_of(workbook.getvalue())][-4:] == ["", "", "", "Đã thu hồi văn bản"]
     year = await file_lists.list_files(books, NORTH, 2026)
     assert [(f.code, f.documents, f.first) for f in year] == [
         (harvest.code, 4, date(2026, 11, 19)),
