@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, noun, option
+from gateway.cli.command import Invocation, Why, argument, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.served import in_own_process
 from gateway.deciding import approvals, people
@@ -22,6 +23,8 @@ from gateway.errors import Denied
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
+    from gateway.bootstrap.stored import OpenStore
+    from gateway.personal_data import PersonalDatum
 
 _LONGEST = 4096
 
@@ -33,6 +36,10 @@ MaybeAs = Annotated[
     str | None, option("Your name; leave it out only while no one may administer people.", "--as")
 ]
 _COLUMNS = output.columns("name person roles state:cli.person since")
+_PLACES = output.columns("place=kind:cli.personal id agency field rule=obstacle:cli.personal until")
+PersonText = Annotated[
+    str, argument("Name, sign-in name, e-mail address or telephone number, as it is written.")
+]
 Name = Annotated[str, argument("The person's sign-in name; of a person without an account, the name.")]
 Roles = Annotated[list[str], option("trust, people or head; may be repeated.", "--role")]
 
@@ -172,6 +179,54 @@ async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
     day old."""
     await approvals.end_set_up(core.deciding, await sign_in(call, core, as_))
     call.say("cli.set_up.ended")
+
+
+@verb("thu.tran@example.org", "0912345678 -o json")
+async def personal_data(call: Invocation, core: OpenStore, person: PersonText) -> None:
+    """Report where this node has a person's data, and the rule that lets each of them stay."""
+    from gateway.personal_data import find
+
+    codes = {agency.id: agency.code for agency in await core.store.hosted()}
+    places = [datum async for datum in find(core.store, core.clock, person)]
+    output.rows(call, [_datum_record(datum, codes) for datum in places], _PLACES)
+
+
+@verb(
+    "thu.tran@example.org --decision '12/QD-STTTT' --why 'Asked for by the person' --as 'A. Leader'",
+    "0912345678 --decision '12/QD-STTTT' --why 'Asked for by the person' --as 'A. Leader' --yes",
+    ask="cli.ask.personal_erase",
+)
+async def erase(
+    call: Invocation,
+    core: NodeCore,
+    person: PersonText,
+    decision: Annotated[str, option("Number of the decision.")],
+    why: Why,
+    as_: As,
+) -> None:
+    """Erase a person's data by decision, as far as no rule stands against it: texts of the log, and accounts that are
+    over. Letters go with their retention."""
+    from gateway.personal_data import erase as erase_data
+
+    signed_in = await sign_in(call, core, as_)
+    if not signed_in.person.roles & {Role.PEOPLE, Role.HEAD}:
+        raise Denied("only a person with the role people or head may erase personal data", code="GW-ROLE")
+    by = signed_in.person.id
+    erasure = await erase_data(core.store, core.clock, person, decision, why, by)
+    output.record(call, output.fields(erasure, "texts accounts staying"), id_key="texts")
+
+
+def _datum_record(datum: PersonalDatum, codes: Mapping[str, str]) -> dict[str, Any]:
+    place, expiry = datum.place, datum.expiry
+    until = expiry.on.isoformat() if expiry is not None and expiry.on is not None else None
+    return {
+        "id": place.id,
+        "kind": place.kind.value,
+        "agency": codes.get(place.agency_id),
+        "field": place.field,
+        "obstacle": datum.obstacle.value if datum.obstacle else None,
+        "until": until,
+    }
 
 
 def _state(person: Person) -> str:

@@ -169,6 +169,7 @@ class EventKind(StrEnum):
     TASK_NOTED = "task.noted"
     TIMER_TOLD = "timer.told"
     LOG_ERASED = "log.erased"
+    PERSONAL_ERASED = "personal.erased"
     LOG_EXPORTED = "log.exported"
     LOG_KEYS = "log.keys"
     LOG_HISTORIES = "log.histories"

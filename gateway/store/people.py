@@ -79,6 +79,21 @@ class SqlPeople(NodeRows):
     async def save_credentials(self, id: str, credentials: Credentials) -> None:
         await self._save(id, _secrets(credentials))
 
+    async def erase(self, id: str, name: str) -> None:
+        """Leave nothing of the person but the id, which events name; `name` is shown in place of theirs. The account cannot
+        be used any more."""
+        nameless = {
+            "folded": id,
+            "name": name,
+            "login": None,
+            "title": None,
+            "email": None,
+            "standing_why": None,
+        }
+        await self._save(id, nameless | _secrets(Credentials()))
+        of_person = update(PrincipalRow).where(col(PrincipalRow.id) == id)
+        await self._tx.change(of_person.values(name=name))
+
     async def use_step(self, id: str, step: int) -> bool:
         """Record the use of a one-time password's time step. Return False when it, or a later one, was used before, because
         each may be used once."""

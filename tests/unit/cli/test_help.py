@@ -57,7 +57,7 @@ DUE = {
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
     *(f"people {name}" for name in ("account", "post", "changes", "confirm", "refuse", "link", "stand")),
     *(f"people {name}" for name in ("unlock", "sessions", "sign-out")),
-    *("people requests", "people request", "people answer"),
+    *("people requests", "people request", "people answer", "people personal-data", "people erase"),
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     "trust algorithms",
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
@@ -184,7 +184,7 @@ def test_the_version_needs_none_of_the_heavy_libraries() -> None:
 # Always with the passphrase and second factor of a person.
 BY_A_PERSON = {
     *("hold lift", "hold purge", "people end-set-up"),
-    *("preserve add", "preserve ask-end", "preserve end"),
+    *("preserve add", "preserve ask-end", "preserve end", "people erase"),
     *("keys propose", "keys propose-all", "keys approve"),
     *("proposals approve", "proposals reject", "proposals anchor"),
     *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
