@@ -19,10 +19,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.wall_clock import local, midnight
-from gateway.errors import AlteredContent, CannotOpen
+from gateway.errors import AlteredContent, CannotOpen, Clash
 from gateway.ports.services import Clock, Pool
 
 if TYPE_CHECKING:
+    from gateway.domain.document import Document
     from gateway.store.readings import FurtherReadings
     from gateway.store.store import SqlStore
     from gateway.store.work import SqlWork
@@ -73,6 +74,16 @@ class ReadingServices(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+
+def refuse_destroyed(document: Document) -> None:
+    """Raise Clash for a document whose content was destroyed."""
+    if (tombstone := document.destroyed) is not None:
+        raise Clash(
+            f"the content of {document.id} was destroyed by the decision {tombstone.decision} ({tombstone.act})",
+            code="GW-DESTROYED",
+            params={"decision": tombstone.decision, "act": tombstone.act},
+        )
 
 
 async def check_unaltered(

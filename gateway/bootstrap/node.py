@@ -219,7 +219,8 @@ class OpenNode(NodeCore):
         hosted = HostingReporter(
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
-        clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
+        clocks, intake = Clocks(self.settings.node.data_dir), couriers.Intake()
+        holds, quarantine = HoldsClock(), QuarantineClock()
         signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
         renew_days = self.settings.keys.renew_days
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding, renew_days)

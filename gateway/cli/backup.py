@@ -24,6 +24,7 @@ from gateway.cli.node import at_core, must_exist
 from gateway.cli.output import FAILED
 from gateway.cli.people import sign_in
 from gateway.errors import Clash, Denied, NotFound
+from gateway.store import data_folder
 from gateway.store.data_folder import BACKUP_SUFFIX, SNAPSHOT_SUFFIX
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ async def backup(
         call.say("cli.would", what=f"backup → {target}")
         return
     manifest, added = await _make(call, settings, target, passphrase, started)
+    data_folder.merge_destroyed(settings.node.data_dir, target.parent)
     outdated = backup.outdated(
         _backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months
     )
@@ -304,6 +306,7 @@ async def _restore(
     settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     target, clock, progress = _target(settings), SystemClock(), _progress(call)
     with closing(ThreadPool(1)) as pool:
+        data_folder.merge_destroyed(file.parent, settings.node.data_dir)
         if not only_files:
             outcome = await restore.restore(file, passphrase, target, clock, pool, progress)
             _print_equal(call, file, outcome, drill=False)
@@ -414,6 +417,7 @@ async def restored(
     ] = False,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm the check and let the node work again."""
+    from gateway import destroying
     from gateway.bootstrap.guards import published_seal
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK
@@ -438,6 +442,9 @@ async def restored(
         call.ask("cli.ask.restored", at=output.clock(gate.copied_at(mark_event)))
         for code, fingerprint in withdrawn:
             await core.directory_changes.unbind(code, fingerprint)
+        folder = core.settings.node.data_dir
+        count = await destroying.repeat_list(core.store, core.clock, core.pool, folder, folder / "content")
+        call.say("cli.restored.destroyed", count=count)
         published = published_seal(call.settings(), (await core.store.log.head()).log_id)
         await gate.confirm(core.store, core.clock, BOOK, year, last, people, published)
         output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
     from gateway.bootstrap.stored import OpenStore
+    from gateway.cli.node import CommandContext
+    from gateway.domain.account import AgencyScope
     from gateway.personal_data import PersonalDatum
 
 _LONGEST = 4096
@@ -72,6 +75,14 @@ async def sign_in(call: Invocation, core: NodeCore | OpenNode, name: str) -> Sig
     passphrase = ask_hidden(call, "cli.person.passphrase", name=name)
     code = ask_hidden(call, "cli.person.code", name=name)
     return await people.sign_in(core.deciding, name, passphrase, code)
+
+
+async def decider(call: Invocation, context: CommandContext, name: str) -> AgencyScope:
+    """Return the agency's scope of a person who decides on its documents. Raise Denied without the role."""
+    person = (await sign_in(call, context.node, name)).person
+    if not ({Role.HEAD, Role.TRUST} & set(person.roles) and person.is_active):
+        raise Denied(f"{person.name} has neither the role `head` nor `trust`", code="GW-ROLE")
+    return replace(context.scope, principal_id=person.id)
 
 
 async def maybe_sign_in(call: Invocation, core: NodeCore, name: str | None) -> SignedIn | None:

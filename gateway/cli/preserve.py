@@ -4,7 +4,6 @@ role `head` or `trust`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 
@@ -13,13 +12,9 @@ from gateway.cli.command import Cursor, Invocation, Limit, Why, argument, noun, 
 from gateway.cli.node import CommandContext, StoreContext
 from gateway.cli.people import As
 from gateway.cli.typed_times import day
-from gateway.domain.account import AgencyScope
-from gateway.domain.person import Role
 from gateway.domain.preservation import Extent, PreservationOrder
-from gateway.errors import Denied
 
 _COLUMNS = output.columns("id state:cli.preserve about decision since=begun_at", dim="id")
-_DECIDE = frozenset({Role.HEAD, Role.TRUST})
 Id = Annotated[str, argument("Id of the order, from: gateway preserve list")]
 Day = Annotated[str | None, option("Day of the document: 2026-11-20.")]
 
@@ -66,7 +61,7 @@ async def add(
         until=date.fromisoformat(day(until)) if until else None,
         file_code=file,
     )
-    scope = await _signed_in(call, context, as_)
+    scope = await people.decider(call, context, as_)
     node = context.node
     order = await preservation.begin(node.store, node.clock, scope, extent, why, decision)
     output.record(call, _record(call, order))
@@ -77,7 +72,7 @@ async def ask_end(call: Invocation, context: CommandContext, order: Id, why: Why
     """Ask for the end of an order; it stays in force until a second person ends it."""
     from gateway import preservation
 
-    scope = await _signed_in(call, context, as_)
+    scope = await people.decider(call, context, as_)
     waiting = await preservation.ask_end(context.node.store, context.node.clock, scope, order, why)
     output.record(call, _record(call, waiting))
 
@@ -87,17 +82,9 @@ async def end(call: Invocation, context: CommandContext, order: Id, as_: As) -> 
     """End an order as the second person. What was due to go may then go."""
     from gateway import preservation
 
-    scope = await _signed_in(call, context, as_)
+    scope = await people.decider(call, context, as_)
     ended = await preservation.end(context.node.store, context.node.clock, scope, order)
     output.record(call, _record(call, ended))
-
-
-async def _signed_in(call: Invocation, context: CommandContext, name: str) -> AgencyScope:
-    """Return the agency's scope of the person who decides. Raise Denied without the role."""
-    person = (await people.sign_in(call, context.node, name)).person
-    if not (_DECIDE & set(person.roles) and person.is_active):
-        raise Denied(f"{person.name} has neither the role `head` nor `trust`", code="GW-ROLE")
-    return replace(context.scope, principal_id=person.id)
 
 
 def _record(call: Invocation, order: PreservationOrder) -> dict[str, Any]:

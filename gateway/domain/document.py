@@ -309,6 +309,15 @@ STANDING = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """Destruction of a document's content: its act, the decision's number and day, and when the content left the node."""
+
+    act: str
+    decision: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
     """Entry of the outgoing book, or a packet (update, recall, replacement) about one."""
 
@@ -342,6 +351,8 @@ class OutgoingDocument:
 
     from_file: tuple[str, ...] = ()
     """Fields of a draft that are still as they were read from its file."""
+
+    destroyed: Tombstone | None = None
 
     @property
     def lead_verdict(self) -> FileVerdict | None:
@@ -534,11 +545,17 @@ class IncomingDocument:
     """Stated hour of a timed express letter."""
     axes: tuple[str, ...] = ()
     proofs: tuple[OtherProof, ...] = ()
+    destroyed: Tombstone | None = None
 
     @property
     def code(self) -> str:
         """Number and symbol as printed, without a slash where one is missing."""
         return "/".join(part for part in (self.number, self.symbol) if part)
+
+    @property
+    def is_readable(self) -> bool:
+        """True while its files and its envelope may be read."""
+        return self.state not in UNREADABLE and self.destroyed is None
 
     @property
     def wants_reply(self) -> bool:
@@ -550,3 +567,6 @@ class IncomingDocument:
         """File that its sender marks as the lead, else the first."""
         leads = [file for file in self.files if file.role is FileRole.LEAD]
         return next(iter(leads or self.files), None)
+
+
+Document = OutgoingDocument | IncomingDocument

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gateway.domain import status
-from gateway.domain.document import UNDECIDED, UNREADABLE, DocumentChange, IncomingDocument, Kind
+from gateway.domain.document import UNDECIDED, DocumentChange, IncomingDocument, Kind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.status import (
@@ -125,7 +125,7 @@ async def _make_context(
         request=request,
         target_id=target.id if target is not None else await _find_replaced(work, document),
         doubles=await doubles.look_alikes(work, document) if needs_doubles else (),
-        is_readable=document.state not in UNREADABLE and subject.state not in UNREADABLE,
+        is_readable=document.is_readable and subject.is_readable,
     )
 
 

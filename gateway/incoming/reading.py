@@ -13,7 +13,14 @@ from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
-from gateway.stored_content import Door, OpenFile, check_unaltered, note_reading, stream_pieces
+from gateway.stored_content import (
+    Door,
+    OpenFile,
+    check_unaltered,
+    note_reading,
+    refuse_destroyed,
+    stream_pieces,
+)
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -75,4 +82,5 @@ async def load_readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
     for checked in (document, target):
         if (why := _WHY_UNREADABLE.get(checked.state)) is not None:
             raise Clash(f"the files of {checked.id} cannot be read: {why}", code="GW-UNREADABLE")
+        refuse_destroyed(checked)
     return document

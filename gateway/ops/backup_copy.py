@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ops.backup_store import DELETED, alone
-from gateway.store.data_folder import SNAPSHOT_SUFFIX
+from gateway.store.data_folder import DESTROYED_LIST, SNAPSHOT_SUFFIX
 
 _PROGRAM = "rclone"
 # A piece never changes, so a file that is there in its size is not read again.
@@ -28,8 +28,13 @@ async def copy(folder: Path, place: str) -> None:
             hint=f"apt install {_PROGRAM}, then {_PROGRAM} config",
         )
     with alone(folder):
-        await _run(*_COPY, "--filter", f"- *{SNAPSHOT_SUFFIX}", str(folder), place)
+        await _run(
+            *_COPY, "--filter", f"- *{SNAPSHOT_SUFFIX}", "--filter", f"- {DESTROYED_LIST}", str(folder), place
+        )
         await _run(*_COPY, "--filter", f"+ *{SNAPSHOT_SUFFIX}", "--filter", "- *", str(folder), place)
+        await _run(
+            "copy", "--filter", f"+ {DESTROYED_LIST}", "--filter", "- *", str(folder), place
+        )  # it grows
         deleted = folder / DELETED
         if not deleted.exists():
             return

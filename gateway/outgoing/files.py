@@ -29,6 +29,7 @@ from gateway.stored_content import (
     OpenFile,
     check_unaltered,
     note_reading,
+    refuse_destroyed,
     report_altered,
     stream_pieces,
 )
@@ -183,9 +184,10 @@ async def _list_parts(work: SqlWork, document: OutgoingDocument) -> Sequence[Out
 
 
 def refuse_sealed(document: OutgoingDocument) -> None:
-    """Raise Clash for a sealed document: nothing of it may leave or be read."""
+    """Raise Clash for a sealed or destroyed document: nothing of it may leave or be read."""
     if document.is_sealed:
         raise Clash(f"the content of {document.id} cannot be read: it is sealed", code="GW-UNREADABLE")
+    refuse_destroyed(document)
 
 
 async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> None:

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from gateway import errors, time_source
+from gateway.atomic_files import write_file
 
 # How the names of backups end: of one in a file, and of one in a folder of pieces.
 BACKUP_SUFFIX, SNAPSHOT_SUFFIX = ".backup", ".snapshot"
+# List of destroyed documents, in the node's folder and beside its backups.
+DESTROYED_LIST = "destroyed.jsonl"
 # Fewest free inodes. A packet needs some dozens of files; file systems without a fixed number of inodes report zero.
 INODES = 1000
 GOOD, LOW, FULL = "good", "low", "full"
@@ -215,3 +218,16 @@ def backup_notes(data_dir: Path) -> BackupNotes:
         **{"first_at": times.get("at")} | {name: times.get(name) for name in _TIMES if name in times},
         failed=failed,
     )
+
+
+def destroyed_lines(folder: Path) -> Sequence[str]:
+    """Return the entries of a folder's list of destroyed documents, oldest first."""
+    path = folder / DESTROYED_LIST
+    return [*filter(None, path.read_text("utf-8", "replace").splitlines())] if path.is_file() else []
+
+
+def merge_destroyed(source: Path, target: Path) -> None:
+    """Add the entries of the list in the folder `source` to that in `target`, durably."""
+    lines = dict.fromkeys([*destroyed_lines(target), *destroyed_lines(source)])
+    if lines and source != target:
+        write_file(target / DESTROYED_LIST, "".join(f"{line}\n" for line in lines).encode(), 0o600)

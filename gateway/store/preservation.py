@@ -11,7 +11,7 @@ from sqlmodel import col
 from gateway.domain.preservation import PreservationOrder
 from gateway.store.repository import AgencyRows, Page
 from gateway.store.row import from_json, to_json
-from gateway.store.tables import PreservationOrderRow
+from gateway.store.tables_records import PreservationOrderRow
 
 _OPEN = (
     select(PreservationOrderRow)

@@ -11,7 +11,7 @@ from sqlmodel import col
 from gateway.domain.retention import FileFacts, RetentionTable
 from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, same, to_json
-from gateway.store.tables_office import FileMemberRow, RetentionTableRow, WorkFileRow
+from gateway.store.tables_records import FileMemberRow, RetentionTableRow, WorkFileRow
 from gateway.store.work import SqlWork
 
 _TABLE, _FILE, _MEMBER = RetentionTableRow, WorkFileRow, FileMemberRow

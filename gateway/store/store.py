@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
@@ -49,6 +49,7 @@ from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import HoldRow, IdempotencyRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow
 from gateway.store.tables_office import ListFillRow
+from gateway.store.tables_records import DestructionRow
 from gateway.store.transaction import BoundQuery, Transaction, open_for_query, transaction
 from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
@@ -118,6 +119,9 @@ class Measured(AbstractAsyncContextManager[W]):
 
 
 _TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
+_DESTRUCTIONS_DUE = select(col(DestructionRow.agency_id), col(DestructionRow.id)).where(
+    text("state IN ('confirmed', 'running')")
+)
 _OPEN = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
 
 
@@ -515,3 +519,8 @@ class SqlStore:
         """Delete expired uploads of every agency; return how many."""
         async with self.changing_rows() as tx:
             return await uploads.forget(tx, now)
+
+    async def destructions_due(self) -> Sequence[tuple[str, str]]:
+        """Return the confirmed acts of destruction that are not done, of all agencies, as agency and act."""
+        async with self.viewing_few() as tx:
+            return [(agency_id, id) for agency_id, id in await tx.tuples(_DESTRUCTIONS_DUE)]

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store import tables_figures, tables_node, tables_office  # noqa: F401 - the rest of the schema
+from gateway.store import tables_figures, tables_node, tables_office, tables_records  # noqa: F401 - the rest of the schema
 from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index, within
 
 _WANTS_REPLY = text("reply_by IS NOT NULL")
@@ -458,16 +458,6 @@ class HoldContentRow(Row, table=True):
     hold_id: str = _key()
     digest: str = _key()
     size: int = Field(sa_type=BigInteger)
-
-
-class PreservationOrderRow(ThingOfAgency, table=True):
-    """One preservation order (R129), with its text and persons in `body`."""
-
-    __table_args__ = (index("ix_preservation_order_begun", "agency_id", "begun_at", "id"),)
-
-    is_open: bool
-    begun_at: datetime
-    body: str = Field(sa_type=Text)
 
 
 class RecipientGroupRow(OfAgency, table=True):

@@ -566,67 +566,6 @@ class ReminderRow(OfAgency, table=True):
     leased_until: datetime | None = None
 
 
-class WorkFileRow(ThingOfAgency, table=True):
-    """File of records; `kind` decides when it has to be in the archive once it is closed."""
-
-    __table_args__ = (
-        index("uq_work_file_code", "agency_id", "code", unique=True),
-        index("ix_work_file_year", "agency_id", "year", "code"),
-        partial_index("ix_work_file_open", text("archived_on IS NULL"), "agency_id", "closed_on"),
-    )
-
-    code: str
-    title: str = Field(sa_type=Text)
-    kind: str
-    year: int = Field(sa_column_kwargs={"server_default": "0"})
-    opened_on: date | None = None
-    closed_on: date | None = None
-    owner: str
-    archived_on: date | None = None
-    retention: str | None = None
-    listed_by: str | None = None
-    listed_on: date | None = None
-
-
-class FileMemberRow(Row, table=True):
-    """Document in a file of records."""
-
-    __table_args__ = (
-        within("file_member", "file_id", "work_file"),
-        index("ix_file_member_document", "agency_id", "document_id"),
-        index("ix_file_member_partner", "agency_id", "partner", "file_id"),
-    )
-
-    agency_id: str = Field(primary_key=True)
-    file_id: str = Field(primary_key=True)
-    document_id: str = Field(primary_key=True)
-    partner: str
-    symbol: str
-    by: str
-    at: datetime
-
-
-class DocumentLinkRow(OfAgency, table=True):
-    """Link that a person recorded from a document to another one."""
-
-    __table_args__ = (index("ix_document_link_target", "agency_id", "target_id"),)
-
-    document_id: str = Field(primary_key=True)
-    kind: str = Field(primary_key=True)
-    target_id: str = Field(primary_key=True)
-    by: str
-    at: datetime
-
-
-class RetentionTableRow(ThingOfAgency, table=True):
-    """Table of retention as it was imported; the newest one counts."""
-
-    __table_args__ = (index("ix_retention_table_at", "agency_id", "at", "id"),)
-
-    at: datetime
-    body: str = Field(sa_type=Text)
-
-
 class NodeReminderRow(Row, table=True):
     """Record of a reminder of operators, which belongs to no agency."""
 

@@ -25,7 +25,6 @@ from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.paper_letters import SqlPaperParts
 from gateway.store.readings import SqlReadings
-from gateway.store.recipient_groups import SqlRecipientGroups
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower, Part
 from gateway.store.revocation import SqlPendingRevocations
@@ -36,6 +35,7 @@ from gateway.store.uploads import SqlUploads
 
 if TYPE_CHECKING:
     from gateway.store.preservation import SqlPreservation
+    from gateway.store.recipient_groups import SqlRecipientGroups
 
 
 def _preservation(tx: Transaction, scope: AgencyScope) -> SqlPreservation:
@@ -43,6 +43,13 @@ def _preservation(tx: Transaction, scope: AgencyScope) -> SqlPreservation:
     from gateway.store.preservation import SqlPreservation
 
     return SqlPreservation(tx, scope)
+
+
+def _groups(tx: Transaction, scope: AgencyScope) -> SqlRecipientGroups:
+    """Make the repository of groups, which few documents name, in the same way."""
+    from gateway.store.recipient_groups import SqlRecipientGroups
+
+    return SqlRecipientGroups(tx, scope)
 
 
 class SqlWork:
@@ -68,7 +75,7 @@ class SqlWork:
     holds = Part(SqlHolds)
     preservation = Part(_preservation)
     paper = Part(SqlPaperParts)
-    groups = Part(SqlRecipientGroups)
+    groups = Part(_groups)
     idempotency = Part(SqlIdempotency, 3)
     uploads = Part(SqlUploads, 3)
     systems = Part(SqlSystemBox, 3)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway import holding, log
@@ -52,11 +53,21 @@ class _Clock:
 class Clocks(_Clock):
     every = timedelta(minutes=10)
 
+    def __init__(self, folder: Path) -> None:
+        """Take the node's folder, where the list of destroyed documents is."""
+        super().__init__()
+        self._folder = folder
+        self._destroys = False
+
+    def is_due(self, now: datetime) -> bool:
+        return self._destroys or super().is_due(now)
+
     async def step(self, services: IncomingServices) -> bool:
-        """End the overdue rows of all kinds, at start and then every ten minutes, and log how many."""
+        """End the overdue rows of all kinds, at start and then every ten minutes, and log how many. Acts of destruction go
+        on in a step of their own for each few documents, until they are done."""
         now = services.clock.now()
         if not self._turn.take(now):
-            return False
+            return self._destroys and await self._destroy_some(services)
         counts = {
             "waited": await settle.give_up_overdue(services),
             "purged": await seal.purge_recalled(services),
@@ -67,7 +78,15 @@ class Clocks(_Clock):
         }
         if any(counts.values()):
             log.action(_log, "clocks.ran", "", **counts)
-        return False
+        self._destroys = bool(await services.store.destructions_due())
+        return self._destroys
+
+    async def _destroy_some(self, services: IncomingServices) -> bool:
+        from gateway import destroying
+
+        store, clock, pool = services.store, services.clock, services.pool
+        self._destroys = await destroying.destroy_some(store, clock, pool, services.blobs, self._folder)
+        return self._destroys
 
 
 class SignaturesClock(_Clock):

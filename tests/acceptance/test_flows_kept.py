@@ -98,7 +98,7 @@ async def test_after_all_flows_and_the_sweeper_each_blob_has_an_owner_and_each_f
     await everything(town)
 
     town.clock.advance(timedelta(days=40))
-    await Clocks().step(town.node.inn)
+    await Clocks(town.node.settings.node.data_dir).step(town.node.inn)
     assert await town.ownerless() == 0
 
     readable = 0

@@ -12,7 +12,7 @@ from gateway.domain.event import EventKind
 from gateway.errors import Clash
 from gateway.store.retention import open_retention
 from gateway.store.store import SqlStore
-from gateway.store.tables_office import FileMemberRow, WorkFileRow
+from gateway.store.tables_records import FileMemberRow, WorkFileRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing, seed_incoming
 

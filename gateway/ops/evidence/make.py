@@ -24,6 +24,7 @@ from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.certificates import Answer, RevocationSource
 from gateway.domain.delegated import batch_subject
+from gateway.domain.destruction import Destruction
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
 from gateway.domain.evidence import PAGE, SUBJECT, Direction, Manifest, Story
@@ -84,6 +85,19 @@ class EvidenceMaker:
     async def drawn_proof(self, scope: AgencyScope, id: str) -> DrawnProof:
         """Return the proof of a document as a QR code for paper. NotFound for no document."""
         return await proof_text.draw(self._node, scope, id)
+
+    async def write_destroyed(self, scope: AgencyScope, act_id: str, file: BinaryIO) -> Destruction:
+        """Write the list of an act of destruction, signed by the key of packs. NotFound for no act of the agency."""
+        from gateway import destroying
+        from gateway.store.destruction import open_destructions
+
+        keys = self._node.settings.keys
+        signer = await self._node.pool.run(partial(pack_file.open_key, keys.folder, keys.passwords))
+        async with self._node.store.read(scope) as work:
+            act = await open_destructions(work).get(act_id)
+            async for line in destroying.signed_lines(work, act, signer.sign, signer.public_key):
+                file.write(line)
+        return act
 
     async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
         """Return every packet of a document, the oldest first, without making a pack."""

@@ -70,6 +70,8 @@ class WordQuery:
 
 def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
     """Tell whether pictures and words of its files may lie beside the node."""
+    if document.destroyed is not None:
+        return False
     if isinstance(document, OutgoingDocument):
         is_doubted = document.draft.secrecy != "none" or any(file.stamped for file in document.files)
         return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)

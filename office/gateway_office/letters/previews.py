@@ -192,12 +192,15 @@ class PreviewDrawer:
         self._swept_at = self.services.clock.now()
 
     async def _sweep_agency(self, scope: AgencyScope, ids: Sequence[str]) -> None:
+        from gateway.store.destruction import open_destructions  # few nodes destroy anything
+
         for n in range(0, len(ids), 500):
             batch = ids[n : n + 500]
             async with self.services.store.read(scope) as work:
                 states = await work.incoming.states(batch)
                 outgoing = await work.outgoing.of_many([d for d in batch if d not in states])
-            kept_ids = {id for id, state in states.items() if state in DECIDABLE}
+                destroyed = await open_destructions(work).destroyed_among(batch)
+            kept_ids = {id for id, state in states.items() if state in DECIDABLE and id not in destroyed}
             kept_ids |= {d.id for d in outgoing if may_be_kept(d)}
             forgotten = [d for d in batch if d not in kept_ids]
             if forgotten:

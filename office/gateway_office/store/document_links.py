@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, or_, select
 from sqlmodel import col
 
 from gateway.store.repository import AgencyRows
-from gateway.store.tables_office import DocumentLinkRow
+from gateway.store.tables_records import DocumentLinkRow
 from gateway_office.domain.document_link import DocumentLink, LinkKind
 
 _LINK = DocumentLinkRow

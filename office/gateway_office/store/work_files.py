@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from gateway.store.repository import AgencyRows
 from gateway.store.row import among, equal
-from gateway.store.tables_office import FileMemberRow, WorkFileRow
+from gateway.store.tables_records import FileMemberRow, WorkFileRow
 from gateway_office.domain.work_file import FileMember, WorkFile
 
 _FILE, _MEMBER = WorkFileRow, FileMemberRow

@@ -19,7 +19,7 @@ from gateway.store.facts import fact_row
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
-from gateway.store.tables_office import WorkFileRow
+from gateway.store.tables_records import WorkFileRow
 from gateway_office.domain.task import TaskNote
 from gateway_office.domain.work_file import FileKind, WorkFile
 from gateway_office.store import todo, work_files

@@ -370,7 +370,7 @@ async def test_a_day_after_its_last_part_nothing_of_an_upload_is_kept(door: Door
 
     assert kept_files(door)
     door.clock.advance(timedelta(hours=2))
-    await Clocks().step(door.node.inn)
+    await Clocks(door.node.settings.node.data_dir).step(door.node.inn)
 
     assert (await door.ask("GET", "/uploads")).json["data"] == []
     for id in (upload["id"], completed):

@@ -70,6 +70,7 @@ DUE = {
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"preserve {name}" for name in ("list", "add", "ask-end", "end")),
+    *(f"destruction {name}" for name in ("list", "show", "propose", "stop", "export")),
     *(f"retention {name}" for name in ("list", "import", "show")),
     *(f"evidence {name}" for name in ("make", "verify", "page", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
@@ -185,6 +186,7 @@ def test_the_version_needs_none_of_the_heavy_libraries() -> None:
 BY_A_PERSON = {
     *("hold lift", "hold purge", "people end-set-up"),
     *("preserve add", "preserve ask-end", "preserve end", "people erase"),
+    *("destruction propose", "destruction stop"),
     *("keys propose", "keys propose-all", "keys approve"),
     *("proposals approve", "proposals reject", "proposals anchor"),
     *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
@@ -206,6 +208,7 @@ NEVER_BY_A_KEY = {
     "hold",
     "preserve",
     "retention",
+    "destruction",
     "keys",
     "trust",
     "proposals",

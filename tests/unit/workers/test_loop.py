@@ -218,7 +218,7 @@ async def test_the_clock_looks_every_ten_minutes_and_at_start(town: Town) -> Non
     packet = town.forge(recall_of())
     await town.brought(packet)
     town.clock.advance(timedelta(days=2, hours=23, minutes=55))
-    clocks = Clocks()
+    clocks = Clocks(town.node.settings.node.data_dir)
     assert await clocks.step(town.node.inn) is False
     assert (await town.row(PROVINCE, packet)).state == "waiting"
 

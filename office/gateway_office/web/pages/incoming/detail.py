@@ -26,7 +26,7 @@ from gateway.document_view.facts import (
     received_word,
 )
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
+from gateway.domain.document import WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import UnitPart, unit_key
@@ -37,7 +37,7 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import document_context, handling, reading
 from gateway.incoming.document_context import DocumentContext, SenderRequest
 from gateway.ops.evidence.contents import HeldPacket
-from gateway.stored_content import Door
+from gateway.stored_content import Door, refuse_destroyed
 from gateway_office import introductions
 from gateway_office.book import books
 from gateway_office.domain.document_link import SeenLink
@@ -335,7 +335,7 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         "slip": incoming.content and document.state in _TAKEN_STATES,
         "audit": request.may(Right.AUDIT),
         "prove": incoming.content and document.source is Source.AXIS,
-        "read": incoming.content and document.state is not InState.RECALLED,
+        "read": incoming.content and document.is_readable,
     }
 
 
@@ -481,7 +481,7 @@ async def by_order(request: PageRequest, incoming: IncomingView) -> IncomingView
 async def make_preview(request: PageRequest, incoming: IncomingView, path: str = "") -> FilePreview | None:
     """Make the preview for the page at that address, else for the document's own; None for a person who may not read it,
     and where there is no file."""
-    if not incoming.content or incoming.main.state in UNREADABLE:
+    if not incoming.content or not incoming.main.is_readable:
         return None
     previewer = _services(request, incoming)
     return await content.make_preview(request, replace(previewer, path=path) if path else previewer)
@@ -494,7 +494,8 @@ async def send_page(request: PageRequest) -> web.StreamResponse:
 
 
 def _refuse_unreadable(incoming: IncomingView) -> None:
-    if incoming.main.state in UNREADABLE:
+    refuse_destroyed(incoming.main)
+    if not incoming.main.is_readable:
         raise Clash(f"the files of {incoming.main.id} cannot be read", code="GW-UNREADABLE")
 
 

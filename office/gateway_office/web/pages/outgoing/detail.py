@@ -299,7 +299,7 @@ async def make_preview(request: PageRequest, document: OutgoingDocument, path: s
     right."""
     return (
         None
-        if document.is_sealed
+        if document.is_sealed or document.destroyed
         else await content.make_preview(request, _services(request, document, path))
     )
 
