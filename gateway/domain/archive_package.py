@@ -17,7 +17,7 @@ SCHEMA, README = "schemas/archive-records.xsd", "documentation/readme.txt"
 _TAG = b"gateway-archive-digests/1\n"
 _LONGEST_STEM = 60
 _UNSAFE = re.compile(r"[^0-9a-z]+")
-_ENDING = re.compile(r"\.[0-9a-z]{1,8}")
+_ENDING = re.compile(r"\.[0-9a-z][0-9a-z-]{0,11}")
 Fields = tuple[tuple[str, str], ...]
 
 

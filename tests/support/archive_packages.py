@@ -68,7 +68,7 @@ def members_of(package: Path) -> dict[str, bytes]:
     """Read a package with a library that knows nothing of it."""
     with tarfile.open(package, "r:") as archive:
         files = {info.name: archive.extractfile(info) for info in archive}
-        return {name.removeprefix(f"{ID}/"): file.read() for name, file in files.items() if file is not None}
+        return {name.partition("/")[2]: file.read() for name, file in files.items() if file is not None}
 
 
 def changed(

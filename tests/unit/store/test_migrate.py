@@ -114,6 +114,7 @@ STEPS = {
     "r0306_preservation.py": "a7f962d88247b6c7",
     "r0307_files_of_records.py": "5c9808742499831d",
     "r0308_links_and_retention.py": "4e2e10b72d53e0ee",
+    "r0309_hand_over.py": "27777479afdaf530",
 }
 
 
