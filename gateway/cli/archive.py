@@ -29,13 +29,14 @@ def check(
     from gateway.ops.evidence.verify import read_node_keys
 
     report = archive_package.check(package, read_node_keys(trust).values() if trust else None)
-    names = "id verdict documents files signer"
-    record = output.fields(report, names, faults=[asdict(fault) for fault in report.faults])
+    faults = [asdict(fault) for fault in report.faults]
+    record = output.fields(report, "id verdict documents files signer", faults=faults)
     lines = [f"✗ {call.word(f'archive.fault.{fault.reason}')}: {fault.member}" for fault in report.faults]
     if report.is_signer_trusted is False:
         lines.append(f"✗ {call.word('archive.fault.signer')}: SHA-256 {report.signer}")
-    counts = {"documents": report.documents, "files": report.files}
-    lines.append(call.word(f"archive.verdict.{report.verdict}", **counts))
+    lines.append(
+        call.word(f"archive.verdict.{report.verdict}", documents=report.documents, files=report.files)
+    )
     output.answer(call, record, map(output.plain, lines))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)

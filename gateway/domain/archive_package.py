@@ -1,5 +1,5 @@
 """Values of a submission package for the historical archive (R103, hand-over): its facts, its documents, its files, and the
-names of what stands in it. In: nothing. Out: frozen values; the safe name of a stored file. Pure."""
+names of its members. In: nothing. Out: frozen values; the safe name of a stored file. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METS, DIGESTS, SIGNATURE = "METS.xml", "manifest-sha256.txt", "manifest-sha256.s
 PART = "representations/rep1"
 DESCRIPTION, PRESERVATION = "metadata/descriptive/records.xml", "metadata/preservation/premis.xml"
 SCHEMA, README = "schemas/archive-records.xsd", "documentation/readme.txt"
-# The signed bytes begin with their purpose, so that the signature fits nothing else.
+# The signed bytes begin with their purpose: the signature is good for one list alone.
 _TAG = b"gateway-archive-digests/1\n"
 _LONGEST_STEM = 60
 _UNSAFE = re.compile(r"[^0-9a-z]+")
@@ -26,9 +26,9 @@ class PackageFile:
     """File as it stands in a package; `name` is the one that it came with."""
 
     path: str
-    media: str
-    size: int
     sha256: str
+    size: int = 0
+    media: str = ""
     name: str = ""
 
 
@@ -42,7 +42,7 @@ class PackageDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageFacts:
-    """What a package says of itself and of the file of records in it."""
+    """Statements of a package about itself and the file of records in it."""
 
     id: str
     title: str

@@ -14,6 +14,8 @@ from gateway.domain.archive_package import (
     METS,
     PART,
     PRESERVATION,
+    README,
+    SCHEMA,
     Fields,
     PackageDocument,
     PackageFacts,
@@ -40,6 +42,8 @@ _SIP = "https://earksip.dilcis.eu/profile/E-ARK-SIP.xml"
 _BASE = "https://earkcsip.dilcis.eu/profile/E-ARK-CSIP.xml"
 _LINK: Final = {"LOCTYPE": "URL", f"{{{_XLINK}}}type": "simple"}
 _LABEL = "Representations/rep1"
+_SUBMISSION: Final = {f"{{{_CSIP}}}OAISPACKAGETYPE": "SIP"}
+_OWN: Final = ("documentation", "Documentation", README), ("schemas", "Schemas", SCHEMA)
 _MIXED: Final = {f"{{{_CSIP}}}CONTENTINFORMATIONTYPE": "MIXED"}
 # Characters that XML cannot have; a title may have come with one.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,21 +58,12 @@ class Node:
     content: str | Iterable[Node] = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatedRecords:
-    """What a description says of its documents: how many, and their files by path."""
-
-    total: int
-    documents: int
-    files: Sequence[PackageFile]
-
-
 def write_description(out: BinaryIO, facts: PackageFacts, documents: Iterable[PackageDocument]) -> None:
     """Write the description of a file of records and of the documents in it."""
     _write(out, RECORDS, Node("ArchiveRecords", {"package": facts.id}, _records(facts, documents)))
 
 
-def write_preservation(out: BinaryIO, facts: PackageFacts, files: Iterable[PackageFile]) -> None:
+def write_preservation(out: BinaryIO, facts: PackageFacts, files: Sequence[PackageFile]) -> None:
     """Write PREMIS: an object for each file, or for the whole package where there are none, and how they were packed."""
     _write(out, _PREMIS, Node("premis", {"version": "3.0"}, _premis(facts, files)))
 
@@ -78,24 +73,18 @@ def write_package_mets(out: BinaryIO, facts: PackageFacts, files: Mapping[str, P
     part = files[f"{PART}/{METS}"]
     part_group = {"ID": "group-rep1", "USE": _LABEL, **_MIXED}
     groups = [
-        Node(
-            "fileGrp",
-            {"ID": "group-documentation", "USE": "Documentation"},
-            _listed(files, "documentation/", facts),
+        *(
+            Node("fileGrp", {"ID": f"group-{id}", "USE": use}, [_file(id, files[path], facts)])
+            for id, use, path in _OWN
         ),
-        Node("fileGrp", {"ID": "group-schemas", "USE": "Schemas"}, _listed(files, "schemas/", facts)),
         Node("fileGrp", part_group, [_file("rep1-mets", part, facts)]),
     ]
     pointer = {**_LINK, f"{{{_XLINK}}}href": part.path, f"{{{_XLINK}}}title": "group-rep1"}
     places = [
         Node("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis", "DMDID": "records"}),
         *(
-            Node(
-                "div",
-                {"ID": f"div-{name.lower()}", "LABEL": name},
-                [Node("fptr", {"FILEID": f"group-{name.lower()}"})],
-            )
-            for name in ("Documentation", "Schemas")
+            Node("div", {"ID": f"div-{id}", "LABEL": use}, [Node("fptr", {"FILEID": f"group-{id}"})])
+            for id, use, _ in _OWN
         ),
         Node("div", {"ID": "div-rep1", "LABEL": _LABEL}, [Node("mptr", pointer)]),
     ]
@@ -123,11 +112,8 @@ def write_part_mets(
         Node("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis"}),
         Node("div", {"ID": "div-data", "LABEL": "Data"}, _divisions(documents)),
     ]
-    _write(
-        out,
-        _METS,
-        _mets(facts, "rep1", _BASE, _sections(facts, preservation, groups, "rep1", places, f"{PART}/")),
-    )
+    sections = _sections(facts, preservation, groups, "rep1", places, f"{PART}/")
+    _write(out, _METS, _mets(facts, "rep1", _BASE, sections))
 
 
 def read_mets(raw: bytes) -> Sequence[PackageFile]:
@@ -139,34 +125,21 @@ def read_mets(raw: bytes) -> Sequence[PackageFile]:
         size = element.get("SIZE", "")
         if element.get("CHECKSUMTYPE") != "SHA-256" or not size.isdecimal() or not href:
             raise _refusal("a file of the METS has no place, size or SHA-256")
-        files.append(
-            PackageFile(
-                path=href,
-                media=element.get("MIMETYPE", ""),
-                size=int(size),
-                sha256=element.get("CHECKSUM", ""),
-            )
-        )
+        files.append(PackageFile(path=href, sha256=element.get("CHECKSUM", ""), size=int(size)))
     return files
 
 
-def read_description(raw: bytes) -> StatedRecords:
-    """Return what a description says of its documents. MalformedXml for other bytes."""
+def read_description(raw: bytes) -> tuple[int, int, Sequence[PackageFile]]:
+    """Return how many documents a description states, how many it has, and their files. MalformedXml for other bytes."""
     root, name = _parse(raw), f"{{{RECORDS}}}"
     total = root.findtext(f"{name}File/{name}DocTotal", "")
     if not total.isdecimal():
         raise _refusal("the description names no number of documents")
     files = [
-        PackageFile(
-            path=file.get("path", ""),
-            media="",
-            size=0,
-            sha256=file.get("sha256", ""),
-            name=file.get("name", ""),
-        )
+        PackageFile(path=file.get("path", ""), sha256=file.get("sha256", ""), name=file.get("name", ""))
         for file in root.iter(f"{name}Content")
     ]
-    return StatedRecords(total=int(total), documents=len(root.findall(f"{name}Document")), files=files)
+    return int(total), len(root.findall(f"{name}Document")), files
 
 
 def _write(out: BinaryIO, namespace: str, root: Node) -> None:
@@ -209,21 +182,18 @@ def _records(facts: PackageFacts, documents: Iterable[PackageDocument]) -> Itera
         yield Node("Document", {}, [*_texts(document.fields), *files])
 
 
-def _premis(facts: PackageFacts, files: Iterable[PackageFile]) -> Iterator[Node]:
-    is_empty = True
+def _premis(facts: PackageFacts, files: Sequence[PackageFile]) -> Iterator[Node]:
     for file in files:
-        is_empty = False
+        digest = ("messageDigestAlgorithm", "SHA-256"), ("messageDigest", file.sha256)
         facts_of_file = [
-            Node(
-                "fixity", {}, _texts((("messageDigestAlgorithm", "SHA-256"), ("messageDigest", file.sha256)))
-            ),
+            Node("fixity", {}, _texts(digest)),
             Node("size", {}, str(file.size)),
             Node("format", {}, [Node("formatDesignation", {}, _texts((("formatName", file.media),)))]),
         ]
         parts = [_identifier("object", file.path), Node("objectCharacteristics", {}, facts_of_file)]
         name = [Node("originalName", {}, file.name)] if file.name else []
         yield Node("object", {f"{{{_XSI}}}type": "premis:file"}, [*parts, *name])
-    if is_empty:
+    if not files:
         kind = {f"{{{_XSI}}}type": "premis:representation"}
         yield Node("object", kind, [_identifier("object", facts.id)])
     agents = {"organization": (facts.agency, facts.agency_name), "software": (facts.software, facts.software)}
@@ -239,11 +209,8 @@ def _premis(facts: PackageFacts, files: Iterable[PackageFile]) -> Iterator[Node]
 
 
 def _identifier(kind: str, value: str) -> Node:
-    return Node(
-        f"{kind}Identifier",
-        {},
-        _texts(((f"{kind}IdentifierType", "local"), (f"{kind}IdentifierValue", value))),
-    )
+    fields = (f"{kind}IdentifierType", "local"), (f"{kind}IdentifierValue", value)
+    return Node(f"{kind}Identifier", {}, _texts(fields))
 
 
 def _mets(facts: PackageFacts, id: str, profile: str, sections: Iterable[Node]) -> Node:
@@ -252,21 +219,13 @@ def _mets(facts: PackageFacts, id: str, profile: str, sections: Iterable[Node]) 
     version = Node("note", {f"{{{_CSIP}}}NOTETYPE": "SOFTWARE VERSION"}, facts.software)
     code = Node("note", {f"{{{_CSIP}}}NOTETYPE": "IDENTIFICATIONCODE"}, facts.agency)
     name = Node("name", {}, facts.agency_name or facts.agency)
+    software = {"ROLE": "CREATOR", "TYPE": "OTHER", "OTHERTYPE": "SOFTWARE"}
     agents = [
-        Node(
-            "agent",
-            {"ROLE": "CREATOR", "TYPE": "OTHER", "OTHERTYPE": "SOFTWARE"},
-            [Node("name", {}, facts.software), version],
-        ),
+        Node("agent", software, [Node("name", {}, facts.software), version]),
         Node("agent", {"ROLE": "ARCHIVIST", "TYPE": "ORGANIZATION"}, [name, code]),
         Node("agent", {"ROLE": "CREATOR", "TYPE": "ORGANIZATION"}, [name]),
     ]
-    header = {
-        "CREATEDATE": moment,
-        "LASTMODDATE": moment,
-        "RECORDSTATUS": "NEW",
-        f"{{{_CSIP}}}OAISPACKAGETYPE": "SIP",
-    }
+    header = {"CREATEDATE": moment, "LASTMODDATE": moment, "RECORDSTATUS": "NEW", **_SUBMISSION}
     return Node("mets", attributes, [Node("metsHdr", header, agents), *sections])
 
 
@@ -295,11 +254,6 @@ def _divisions(documents: Sequence[PackageDocument]) -> Iterator[Node]:
         yield Node("div", {"ID": f"document{n:05}", "LABEL": f"{n} {code}".strip()}, pointers)
 
 
-def _listed(files: Mapping[str, PackageFile], folder: str, facts: PackageFacts) -> list[Node]:
-    paths = sorted(path for path in files if path.startswith(folder))
-    return [_file(f"{folder[:3]}{n}", files[path], facts) for n, path in enumerate(paths, start=1)]
-
-
 def _file(id: str, file: PackageFile, facts: PackageFacts, base: str = "") -> Node:
     place = Node("FLocat", {**_LINK, f"{{{_XLINK}}}href": file.path.removeprefix(base)})
     return Node("file", {"ID": id, **_measures(file, facts)}, [place])
@@ -311,13 +265,8 @@ def _reference(file: PackageFile, facts: PackageFacts, kind: str, other: str, ba
 
 
 def _measures(file: PackageFile, facts: PackageFacts) -> dict[str, str]:
-    return {
-        "MIMETYPE": file.media,
-        "SIZE": str(file.size),
-        "CREATED": _moment(facts),
-        "CHECKSUM": file.sha256,
-        "CHECKSUMTYPE": "SHA-256",
-    }
+    digest = {"CHECKSUM": file.sha256, "CHECKSUMTYPE": "SHA-256"}
+    return {"MIMETYPE": file.media, "SIZE": str(file.size), "CREATED": _moment(facts), **digest}
 
 
 def _moment(facts: PackageFacts) -> str:

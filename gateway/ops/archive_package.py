@@ -10,9 +10,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +23,8 @@ from gateway.domain.archive_package import (
     signed_bytes,
 )
 from gateway.domain.evidence import PackSignature, SpoiledPack
-from gateway.edxml import archive_metadata, schema
+from gateway.edxml import archive_metadata as metadata
+from gateway.edxml import schema
 from gateway.errors import MalformedXml, NotFound, StoreFailure
 from gateway.ops.evidence.pack_file import EvidenceKey, check_signature
 
@@ -112,23 +111,14 @@ class PackageWriter:
         count = len(files)
         self.add(form.README, TEXT, readme.encode())
         self.add(form.SCHEMA, XML, (schema.folder() / Path(form.SCHEMA).name).read_bytes())
-        self._describe(
-            form.DESCRIPTION, partial(archive_metadata.write_description, facts=facts, documents=documents)
-        )
         in_part = [file for document in documents for file in document.files]
-        self._describe(
-            f"{part}/{form.PRESERVATION}",
-            partial(archive_metadata.write_preservation, facts=facts, files=in_part),
-        )
-        preservation = files[f"{part}/{form.PRESERVATION}"]
-        self._describe(
-            f"{part}/{form.METS}",
-            partial(
-                archive_metadata.write_part_mets, facts=facts, preservation=preservation, documents=documents
-            ),
-        )
-        self._describe(form.PRESERVATION, partial(archive_metadata.write_preservation, facts=facts, files=()))
-        self._describe(form.METS, partial(archive_metadata.write_package_mets, facts=facts, files=files))
+        premis = f"{part}/{form.PRESERVATION}"
+        self._describe(form.DESCRIPTION, lambda out: metadata.write_description(out, facts, documents))
+        self._describe(premis, lambda out: metadata.write_preservation(out, facts, in_part))
+        mets = f"{part}/{form.METS}"
+        self._describe(mets, lambda out: metadata.write_part_mets(out, facts, files[premis], documents))
+        self._describe(form.PRESERVATION, lambda out: metadata.write_preservation(out, facts, ()))
+        self._describe(form.METS, lambda out: metadata.write_package_mets(out, facts, files))
         digests = "".join(f"{files[path].sha256}  {path}\n" for path in sorted(files)).encode()
         signature = PackSignature(public_key=signer.public_key, signature=signer.sign(signed_bytes(digests)))
         self.add(form.DIGESTS, TEXT, digests)
@@ -170,18 +160,16 @@ def check(path: Path, trusted_keys: Iterable[bytes] | None = None) -> PackageRep
     faults = [*content.faults, *_faults_of_digests(content)]
     signer, fault = _signer(content)
     faults += fault
-    documents = 0
-    with _reporting(faults, form.METS):
-        faults += _faults_of_mets(content)
-    with _reporting(faults, form.DESCRIPTION):
-        stated = archive_metadata.read_description(content.text(form.DESCRIPTION))
-        documents = stated.documents
-        faults += _faults_of_description(content, stated)
+    for name, judge in ((form.METS, _faults_of_mets), (form.DESCRIPTION, _faults_of_description)):
+        try:
+            faults += judge(content)
+        except MalformedXml:
+            faults.append(PackageFault(reason="metadata", member=name))
     return PackageReport(
         id=content.id,
         faults=faults,
-        documents=documents,
-        files=sum(name.startswith(f"{form.PART}/data/") for name in content.files),
+        documents=content.documents,
+        files=sum(p.startswith(f"{form.PART}/data/") for p in content.files),
         signer=hashlib.sha256(signer).hexdigest() if signer else None,
         is_signer_trusted=None if trusted_keys is None or signer is None else signer in set(trusted_keys),
     )
@@ -192,6 +180,7 @@ class _Content:
     """Files of a package as they lie in it, by path, and the bytes of its metadata."""
 
     id: str = ""
+    documents: int = 0
     files: dict[str, PackageFile] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
     faults: list[PackageFault] = field(default_factory=list)
@@ -200,7 +189,8 @@ class _Content:
         """Read one member. A name that may mean another place, and all but plain files, are faults."""
         folder, _, path = member.name.partition("/")
         self.id = self.id or folder
-        if not member.isreg() or folder != self.id or not _PATH.fullmatch(path) or path in self.files:
+        is_strange = not member.isreg() or member.issparse() or path in self.files
+        if is_strange or folder != self.id or not _PATH.fullmatch(path):
             self.faults.append(PackageFault(reason="member", member=member.name[:200]))
             return
         file = archive.extractfile(member)
@@ -220,14 +210,6 @@ class _Content:
         if path not in self.metadata:
             raise MalformedXml("ENV-NOT-XML", f"{path} is missing", step=3)
         return self.metadata[path]
-
-
-@contextmanager
-def _reporting(faults: list[PackageFault], member: str) -> Iterator[None]:
-    try:
-        yield
-    except MalformedXml:
-        faults.append(PackageFault(reason="metadata", member=member))
 
 
 def _faults_of_digests(content: _Content) -> Iterator[PackageFault]:
@@ -263,25 +245,24 @@ def _signer(content: _Content) -> tuple[bytes | None, Sequence[PackageFault]]:
 
 def _faults_of_mets(content: _Content) -> Iterator[PackageFault]:
     """Compare what both METS files say with the files, both ways: the list of digests and they name all."""
-    named = {form.DIGESTS, form.SIGNATURE, form.METS}
+    paths = {form.DIGESTS, form.SIGNATURE, form.METS}
     for base in ("", f"{form.PART}/"):
-        for stated in archive_metadata.read_mets(content.text(f"{base}{form.METS}")):
+        for stated in metadata.read_mets(content.text(f"{base}{form.METS}")):
             path = f"{base}{stated.path}"
-            named.add(path)
+            paths.add(path)
             yield from _compare(content.files, {path: stated.sha256}, reason="mets")
             if path in content.files and content.files[path].size != stated.size:
                 yield PackageFault(reason="size", member=path)
-    for path in sorted({*content.files} - named):
+    for path in sorted({*content.files} - paths):
         yield PackageFault(reason="unlisted", member=path)
 
 
-def _faults_of_description(
-    content: _Content, stated: archive_metadata.StatedRecords
-) -> Iterator[PackageFault]:
+def _faults_of_description(content: _Content) -> Iterator[PackageFault]:
     """Compare the described documents and their files with what lies in the package."""
-    if stated.total != stated.documents:
+    stated_total, content.documents, files = metadata.read_description(content.text(form.DESCRIPTION))
+    if stated_total != content.documents:
         yield PackageFault(reason="count", member=form.DESCRIPTION)
-    yield from _compare(content.files, {file.path: file.sha256 for file in stated.files}, reason="described")
+    yield from _compare(content.files, {file.path: file.sha256 for file in files}, reason="described")
     data = {path for path in content.files if path.startswith(f"{form.PART}/data/")}
-    for path in sorted(data - {file.path for file in stated.files}):
+    for path in sorted(data - {file.path for file in files}):
         yield PackageFault(reason="undescribed", member=path)

@@ -29,11 +29,14 @@ from gateway.ops.evidence.pack_file import EvidenceKey
 SIGNER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 ID = "hov_1"
 CODE: Fields = (("FileCode", "Z91.2026.01"), ("FileCatalog", "2026"), ("FileNotation", "01"))
-Named = Sequence[tuple[str, bytes]]
+NamedFiles = Sequence[tuple[str, bytes]]
 
 
 def make(
-    target: Path, documents: Iterable[Named], title: str = "Hồ sơ <thử> & nghiệm", count: int | None = None
+    target: Path,
+    documents: Iterable[NamedFiles],
+    title: str = "Hồ sơ <thử> & nghiệm",
+    count: int | None = None,
 ) -> PackageSummary:
     """Write a package; `count` is the number of documents that it states, if another one."""
     rows = list(documents)
@@ -54,7 +57,7 @@ def make(
         return writer.finish(packed, "Bản thử.\n", SIGNER)
 
 
-def _document(writer: PackageWriter, n: int, files: Named) -> PackageDocument:
+def _document(writer: PackageWriter, n: int, files: NamedFiles) -> PackageDocument:
     folder = f"{PART}/data/{n:05}"
     added = [
         writer.add(f"{folder}/{stored_name(i, name)}", "application/pdf", content, name)

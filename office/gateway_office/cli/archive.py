@@ -46,8 +46,10 @@ async def make(
         if Role.HEAD not in person.roles or not person.is_active:
             raise Denied(f"{person.name} has not the role `head`", code="GW-ROLE")
         is_decided = True
-    made = [await hand_over.pack(context.node, scope, code, into, is_decided=is_decided) for code in files]
-    _print(call, made)
+    hand_overs = [
+        await hand_over.pack(context.node, scope, code, into, is_decided=is_decided) for code in files
+    ]
+    _print(call, hand_overs)
 
 
 @verb(

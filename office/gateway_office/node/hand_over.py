@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from gateway import __version__, retention
 from gateway.atomic_files import new_file
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import AgencyScope
 from gateway.domain.archive_package import (
     PART,
     Fields,
@@ -45,8 +45,8 @@ from gateway_office.domain.work_file import LONGEST_NOTE, LONGEST_RECEIPT, HandO
 from gateway_office.letters.work_files import Document, load_document
 from gateway_office.store.store import OfficeWork
 
-LANG = "vi"
-"""Language of texts in a package: the archive's."""
+LANG = "vi"  # of texts in a package, for the archive
+_PACKED = ("code", "sha256", "size", "documents", "target")
 _ANSWERS = {
     HandOverState.RECEIVED: EventKind.HAND_OVER_RECEIVED,
     HandOverState.REFUSED: EventKind.HAND_OVER_REFUSED,
@@ -55,29 +55,28 @@ _ANSWERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """A file to hand over, its documents in order, and what is said of it."""
+    """A file to hand over, its documents in order, and what its package says of it."""
 
-    agency: HostedAgency
     file: WorkFile
     ids: Sequence[str]
-    fields: Fields
+    facts: PackageFacts
 
 
 async def pack(node: Office, scope: AgencyScope, code: str, place: str, *, is_decided: bool) -> HandOver:
     """Make and record the package of a file, and put it into the place. `is_decided`: the head decided it, so that the file
     need not be one that is kept for ever. Clash for a file that cannot go, or went before and was not refused."""
-    async with node.store.read(scope) as work:
-        case = await _load_case(work, code, is_decided=is_decided)
     id, folder = node.clock.new_id("hov_"), Path(place)
+    async with node.store.read(scope) as work:
+        case = await _load_case(work, code, id, node.clock.now(), is_decided=is_decided)
     if folder.is_dir():
-        hand_over = await _pack_into(node, scope, case, id, folder, place)
+        hand_over = await _pack_into(node, scope, case, folder, place)
     elif ":" not in place:
         raise NotFound(
             f"the folder {place} is missing", hint="make it, or name a place as rclone does: archive:bucket"
         )
     else:
         with tempfile.TemporaryDirectory(prefix=".handover-", dir=node.settings.node.data_dir) as staging:
-            hand_over = await _pack_into(node, scope, case, id, Path(staging), place)
+            hand_over = await _pack_into(node, scope, case, Path(staging), place)
             await _send(node, scope, hand_over, Path(staging) / f"{id}.tar", place)
     return hand_over
 
@@ -121,7 +120,7 @@ async def answer(
     return answered
 
 
-async def _load_case(work: OfficeWork, code: str, *, is_decided: bool) -> _Case:
+async def _load_case(work: OfficeWork, code: str, id: str, at: datetime, *, is_decided: bool) -> _Case:
     file = await work.office.work_files.find(code)
     if file is None:
         raise NotFound(f"there is no file of records {code[:120]!r}")
@@ -137,19 +136,28 @@ async def _load_case(work: OfficeWork, code: str, *, is_decided: bool) -> _Case:
     lines = await file_lists.list_contents(work, file.year, code)
     days = sorted(line.issued_on for line in lines if line.issued_on is not None)
     names = await work.office.books.names([file.owner])
-    kept = labels.say("books.retention.permanent", LANG) if is_permanent else file.retention
+    period = labels.say("books.retention.permanent", LANG) if is_permanent else file.retention
     fields = (
         *_code(file),
         ("Title", file.title),
-        ("Maintenance", kept),
+        ("Maintenance", period),
         ("Creator", names.get(file.owner)),
         ("Language", LANG),
         ("StartDate", days[0].isoformat() if days else None),
         ("EndDate", days[-1].isoformat() if days else None),
         ("DocTotal", str(len(lines))),
     )
-    ids = [line.id for line in lines]
-    return _Case(agency=await work.agency(), file=file, ids=ids, fields=_stated(fields))
+    agency = await work.agency()
+    facts = PackageFacts(
+        id=id,
+        title=file.title,
+        agency=agency.code,
+        agency_name=agency.name,
+        software=f"gateway {__version__}",
+        made_at=at,
+        fields=_stated(fields),
+    )
+    return _Case(file=file, ids=[line.id for line in lines], facts=facts)
 
 
 async def _refuse_second(work: OfficeWork, file: WorkFile) -> None:
@@ -157,14 +165,12 @@ async def _refuse_second(work: OfficeWork, file: WorkFile) -> None:
         raise Clash(f"the file {file.code} was handed over", code="GW-HANDOVER-AGAIN")
 
 
-async def _pack_into(
-    node: Office, scope: AgencyScope, case: _Case, id: str, folder: Path, place: str
-) -> HandOver:
+async def _pack_into(node: Office, scope: AgencyScope, case: _Case, folder: Path, place: str) -> HandOver:
     """Write the package under a hidden name, read it again, record it, and give it its name."""
-    keys = node.settings.keys
+    keys, id = node.settings.keys, case.facts.id
     signer = await node.pool.run(partial(open_key, keys.folder, keys.passwords))
     with new_file(folder / f"{id}.tar", 0o600, alone=True) as out:
-        packing = _Packing(node, scope, case, id, out, signer)
+        packing = _Packing(node, scope, case, out, signer)
         hand_over = await packing.write(str(folder.absolute()) if folder == Path(place) else place)
         await node.pool.run(packing.check)
         async with node.store.begin(scope) as work:
@@ -172,14 +178,7 @@ async def _pack_into(
                 raise Clash(f"the file {case.file.code} was changed meanwhile", code="GW-HANDOVER-OPEN")
             await _refuse_second(work, case.file)
             await work.office.work_files.save_hand_over(hand_over)
-            facts = {
-                "package": id,
-                "code": case.file.code,
-                "sha256": hand_over.sha256,
-                "size": hand_over.size,
-                "documents": hand_over.documents,
-                "target": hand_over.target,
-            }
+            facts = {"package": id} | {name: getattr(hand_over, name) for name in _PACKED}
             await work.events.append(EventKind.HAND_OVER_PACKED, case.file.id, hand_over.at, facts)
             await work.commit()
     return hand_over
@@ -209,40 +208,24 @@ class _Packing:
     """Writing of one package, document after document."""
 
     def __init__(
-        self, node: Office, scope: AgencyScope, case: _Case, id: str, out: BinaryIO, signer: EvidenceKey
+        self, node: Office, scope: AgencyScope, case: _Case, out: BinaryIO, signer: EvidenceKey
     ) -> None:
-        self._node, self._scope, self._case, self._id, self._out = node, scope, case, id, out
-        self._at, self._signer = node.clock.now(), signer
-        facts = PackageFacts(
-            id=id,
-            title=case.file.title,
-            agency=case.agency.code,
-            agency_name=case.agency.name,
-            software=f"gateway {__version__}",
-            made_at=self._at,
-            fields=case.fields,
-        )
-        self._writer = PackageWriter(out, facts)
+        self._node, self._scope, self._case, self._out, self._signer = node, scope, case, out, signer
+        self._writer = PackageWriter(out, case.facts)
 
     async def write(self, target: str) -> HandOver:
         """Write the package to its end."""
+        file, facts, run = self._case.file, self._case.facts, self._node.pool.run
         documents = [await self._add_document(n, id) for n, id in enumerate(self._case.ids, start=1)]
-        readme = labels.say("archive.readme", LANG, code=self._case.file.code, agency=self._case.agency.name)
-        summary = await self._node.pool.run(
-            partial(self._writer.finish, documents, readme + "\n", self._signer)
-        )
-        return HandOver(
-            id=self._id,
-            file_id=self._case.file.id,
-            code=self._case.file.code,
-            target=target,
-            sha256=summary.sha256,
-            size=summary.size,
-            documents=summary.documents,
-            files=summary.files,
-            by=self._scope.principal_id,
-            at=self._at,
-        )
+        readme = labels.say("archive.readme", LANG, code=file.code, agency=facts.agency_name) + "\n"
+        summary = await run(partial(self._writer.finish, documents, readme, self._signer))
+        origin: dict[str, Any] = {
+            "file_id": file.id,
+            "code": file.code,
+            "target": target,
+            "by": self._scope.principal_id,
+        }
+        return HandOver(id=facts.id, at=facts.made_at, **origin, **asdict(summary))
 
     def check(self) -> None:
         """Read the package again; StoreFailure where it is not as it was written."""
@@ -313,7 +296,7 @@ def _stated(fields: Sequence[tuple[str, str | None]]) -> Fields:
 def _fields_of(case: _Case, n: int, document: Document) -> Fields:
     """Return the fields of a document under the names of decree 30/2020."""
     header = document.draft if isinstance(document, OutgoingDocument) else document
-    direction, organ, organ_name = "out", case.agency.code, case.agency.name
+    direction, organ, organ_name = "out", case.facts.agency, case.facts.agency_name
     arrived_on = arrival_number = signer = position = pages = None
     if isinstance(document, IncomingDocument):
         direction, organ, organ_name = "in", document.sender_code, document.sender_name or ""

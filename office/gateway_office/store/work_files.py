@@ -100,8 +100,9 @@ class SqlWorkFiles(AgencyRows):
 
     async def hand_overs(self, file_id: str | None = None) -> Sequence[HandOver]:
         """List the hand-overs of a file, or of all, the oldest first."""
-        key = {} if file_id is None else {"file_id": file_id}
-        return await self._list(HandOver, HandOverRow, "at", "id", **key)
+        if file_id is None:
+            return await self._list(HandOver, HandOverRow, "at", "id")
+        return await self._list(HandOver, HandOverRow, "at", "id", file_id=file_id)
 
     async def hand_over(self, id: str) -> HandOver:
         """Return one; NotFound for another agency's."""

@@ -21,7 +21,7 @@ from tests.support.cases import Cases
 
 # The next version reads a list from the network at its start.
 VERSION = "1.1.2"
-HERE = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[3]
 JUDGE = Path(__file__).parent / "archive_validator" / "judge.py"
 DOCUMENTS = [[("Quyết định.pdf", b"first"), ("Phụ lục.pdf", b"second")], [("Giấy mời.pdf", b"third")]]
 FIRST = f"{PART}/data/00001/01-quyet-dinh.pdf"
@@ -30,14 +30,14 @@ FIRST = f"{PART}/data/00001/01-quyet-dinh.pdf"
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, Any]]:
     """Return a function that unpacks a package and asks the validator, which is installed once and stays in dist."""
-    home = HERE / "dist" / f"archive-validator-{VERSION}-{sys.version_info.minor}"
+    home = ROOT / "dist" / f"archive-validator-{VERSION}-{sys.version_info.minor}"
     python = home / "bin" / "python"
     if not (home / "whole").exists():
         venv.create(home, clear=True, with_pip=True)
         command = [str(python), "-m", "pip", "install", "--quiet", f"eark-validator=={VERSION}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"eark-validator {VERSION} cannot be installed: {done.stderr.strip()[-200:]}")
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            pytest.skip(f"eark-validator {VERSION} cannot be installed: {ended.stderr.strip()[-200:]}")
         (home / "whole").touch()
 
     def ask(package: Path) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str
         with tarfile.open(package) as archive:
             archive.extractall(folder, filter="data")
         command = [str(python), str(JUDGE), str(folder / ID)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        verdict: dict[str, Any] = json.loads(done.stdout)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        verdict: dict[str, Any] = json.loads(ended.stdout)
         return verdict
 
     return ask
@@ -57,10 +57,10 @@ def is_clean(verdict: dict[str, Any]) -> bool:
     """Judge a verdict. SIP14 asks each note of a creator for an attribute without namespace, which the validator's own
     METS schema refuses: each package that names its software, as CSIP15 demands, has that finding."""
     severe = [finding for finding in verdict["rules"] if finding["severity"] in ("Error", "Warning")]
-    others = [f for f in severe if (f["rule"], f["test"]) != ("SIP14", "@NOTETYPE = 'IDENTIFICATIONCODE'")]
+    remaining = [f for f in severe if (f["rule"], f["test"]) != ("SIP14", "@NOTETYPE = 'IDENTIFICATIONCODE'")]
     severe_messages = [rule for rule, severity in verdict["messages"] if severity in ("Error", "Warning")]
     is_formed = verdict["structure"] == "Well Formed"
-    return is_formed and not (verdict["schema"] or verdict["files"] or others or severe_messages)
+    return is_formed and not (verdict["schema"] or verdict["files"] or remaining or severe_messages)
 
 
 def test_the_validator_finds_a_package_valid(judge: Callable[[Path], dict[str, Any]], tmp_path: Path) -> None:

@@ -35,12 +35,12 @@ async def closed_file(
     documents: list[IncomingDocument],
     *,
     notation: str = "01-TH",
-    kept: str = FOR_EVER,
+    period: str = FOR_EVER,
     code: str = PROVINCE,
 ) -> WorkFile:
     """Open a file, put the documents into it, and close it."""
     services, scope, today = town.node.todo, await town.scope(code), local(town.clock.now()).date()
-    draft = FileDraft(notation=notation, title=f"Hồ sơ {notation}", kind=FileKind.USUAL, retention=kept)
+    draft = FileDraft(notation=notation, title=f"Hồ sơ {notation}", kind=FileKind.USUAL, retention=period)
     file = await work_files.open_file(services, scope, today.year, draft, everybodys=True)
     for document in documents:
         assert await work_files.put_in(services, scope, document.id, file.code)

@@ -77,7 +77,7 @@ def test_names_that_the_files_came_with_stand_in_premis_and_in_the_description(p
     names = [element.text for element in premis.iter("{*}originalName")]
 
     assert names == ["Quyết định.pdf", "Phụ lục.pdf", "Giấy mời.pdf"]
-    assert [file.name for file in archive_metadata.read_description(members[DESCRIPTION]).files] == names
+    assert [file.name for file in archive_metadata.read_description(members[DESCRIPTION])[2]] == names
     assert members[FIRST] == b"first"
 
 
@@ -92,7 +92,7 @@ def _flipped(content: bytes) -> bytes:
     return bytes([content[0] ^ 1]) + content[1:]
 
 
-def _gone(content: bytes) -> None:
+def _removed(content: bytes) -> None:
     return None
 
 
@@ -108,7 +108,7 @@ _FIRST_DIGEST = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08
 def test_each_broken_package_is_found_with_the_member_and_the_reason(
     package: Path, tmp_path: Path, cases: Cases
 ) -> None:
-    """What a carrier damages breaks the list of digests; what a maker signs with an error breaks METS or description."""
+    """Damage on the way breaks the list of digests; an error that its maker signed breaks METS or description."""
     part_mets = f"{PART}/{METS}"
     one_more = (b"<DocTotal>2<", b"<DocTotal>3<")
     cases_of_fault: dict[
@@ -119,14 +119,14 @@ def test_each_broken_package_is_found_with_the_member_and_the_reason(
             False,
             {("digest", FIRST), ("mets", FIRST), ("described", FIRST)},
         ),
-        "missing file": ({FIRST: _gone}, False, {("missing", FIRST)}),
+        "missing file": ({FIRST: _removed}, False, {("missing", FIRST)}),
         "wrong digest in the list": (
             {DIGESTS: lambda c: c.replace(_FIRST_DIGEST.encode(), b"0" * 64)},
             False,
             {("digest", FIRST), ("signature", SIGNATURE)},
         ),
         "flipped byte, signed": ({FIRST: _flipped}, True, {("mets", FIRST), ("described", FIRST)}),
-        "missing file, signed": ({FIRST: _gone}, True, {("missing", FIRST)}),
+        "missing file, signed": ({FIRST: _removed}, True, {("missing", FIRST)}),
         "wrong digest in METS, signed": (
             {part_mets: _of_first("0" * 64)},
             True,
@@ -137,10 +137,14 @@ def test_each_broken_package_is_found_with_the_member_and_the_reason(
             True,
             {("count", DESCRIPTION), ("mets", DESCRIPTION)},
         ),
-        "no METS": ({METS: _gone}, True, {("metadata", METS)}),
+        "no METS": ({METS: _removed}, True, {("metadata", METS)}),
         "METS is no XML": ({METS: lambda c: b"<" + c}, True, {("metadata", METS)}),
-        "no signature": ({SIGNATURE: _gone}, False, {("signature", SIGNATURE)}),
-        "no list": ({DIGESTS: _gone, SIGNATURE: _gone}, False, {("list", DIGESTS), ("signature", SIGNATURE)}),
+        "no signature": ({SIGNATURE: _removed}, False, {("signature", SIGNATURE)}),
+        "no list": (
+            {DIGESTS: _removed, SIGNATURE: _removed},
+            False,
+            {("list", DIGESTS), ("signature", SIGNATURE)},
+        ),
     }
 
     def try_fault(name: str) -> None:

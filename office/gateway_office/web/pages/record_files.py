@@ -99,6 +99,7 @@ async def show_file(request: PageRequest) -> web.StreamResponse:
         file = await work.office.work_files.get(request.path("id"))
         lines = await file_lists.list_contents(work, file.year, file.code)
         kept_until = await retention.expiry_of_file(work, file.facts)
+        hand_overs = await work.office.work_files.hand_overs(file.id)
         members = {member.document_id: member for member in await work.office.work_files.members([file.id])}
     seen_ids = await _visible_ids(request, lines)
     people = {file.owner, *(member.by for member in members.values())}
@@ -110,6 +111,7 @@ async def show_file(request: PageRequest) -> web.StreamResponse:
         hidden=sum(line.id not in seen_ids for line in lines),
         members=members,
         kept_until=kept_until,
+        hand_overs=hand_overs,
         names=await display_names.names_of(request, people, "incoming.by"),
         links=_links(file.year, file.code),
         reads=list_rows.seen_by(request).content,

@@ -28,7 +28,6 @@ from tests.office.support.town import OfficeTown
 from tests.support import archive_packages
 from tests.support.evidence import exchanged, sealed
 from tests.support.node import DEPARTMENT, PROVINCE
-from tests.support.services import missing
 
 RECEIVED, REFUSED = HandOverState.RECEIVED, HandOverState.REFUSED
 
@@ -45,8 +44,8 @@ def key_of(town: OfficeTown) -> bytes:
     return open_key(keys.folder, keys.passwords).public_key
 
 
-def members_of(place: Path, made: HandOver) -> dict[str, bytes]:
-    return archive_packages.members_of(place / f"{made.id}.tar")
+def members_of(place: Path, package: HandOver) -> dict[str, bytes]:
+    return archive_packages.members_of(place / f"{package.id}.tar")
 
 
 async def pack(town: OfficeTown, file: WorkFile, place: Path, *, is_decided: bool = False) -> HandOver:
@@ -73,15 +72,15 @@ async def test_a_file_is_packed_with_files_envelopes_and_proofs_and_received_onc
     await sealed(town, None)
     file = await closed_file(town, [first, second])
 
-    made = await pack(town, file, place)
+    package = await pack(town, file, place)
 
-    report = check(place / f"{made.id}.tar", [key_of(town)])
-    members = members_of(place, made)
+    report = check(place / f"{package.id}.tar", [key_of(town)])
+    members = members_of(place, package)
     assert (report.verdict, report.faults, report.documents) == ("valid", [], 2)
-    assert (made.documents, made.files, made.size) == (
+    assert (package.documents, package.files, package.size) == (
         2,
         report.files,
-        (place / f"{made.id}.tar").stat().st_size,
+        (place / f"{package.id}.tar").stat().st_size,
     )
     rules = etree.XMLSchema(etree.parse(schema.folder() / "archive-records.xsd"))
     root = etree.fromstring(members[DESCRIPTION])
@@ -96,17 +95,17 @@ async def test_a_file_is_packed_with_files_envelopes_and_proofs_and_received_onc
     assert proof_text.is_proof(place / "proof")
     (place / "proof").unlink()
 
-    received = await answer(town, made.id, RECEIVED)
+    received = await answer(town, package.id, RECEIVED)
 
     assert (received.state, received.receipt) == (RECEIVED, "12/BB-LTLS")
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         assert (await work.office.work_files.get(file.id)).archived_on == received.answered_on
     expected = [EventKind.HAND_OVER_PACKED, EventKind.HAND_OVER_RECEIVED, EventKind.FILE_ARCHIVED]
     assert (await kinds_of(town, file))[-3:] == expected
-    for act in (pack(town, file, place), answer(town, made.id, REFUSED)):
+    for act in (pack(town, file, place), answer(town, package.id, REFUSED)):
         with pytest.raises(Clash):
             await act
-    assert [path.name for path in place.iterdir()] == [f"{made.id}.tar"]
+    assert [path.name for path in place.iterdir()] == [f"{package.id}.tar"]
 
 
 async def test_before_the_log_is_sealed_the_evidence_pack_goes_with_the_document(
@@ -115,9 +114,9 @@ async def test_before_the_log_is_sealed_the_evidence_pack_goes_with_the_document
     await keep_classes(town)
     _, arrived = await exchanged(town)
 
-    made = await pack(town, await closed_file(town, [arrived]), place)
+    package = await pack(town, await closed_file(town, [arrived]), place)
 
-    members = members_of(place, made)
+    members = members_of(place, package)
     (path,) = [path for path in members if path.endswith(".zip")]
     (place / "evidence.zip").write_bytes(members[path])
     assert read_pack(place / "evidence.zip").manifest.about["id"] == arrived.id
@@ -128,16 +127,16 @@ async def test_a_file_at_work_one_not_kept_for_ever_and_one_of_another_agency_do
 ) -> None:
     await keep_classes(town)
     _, arrived = await exchanged(town)
-    file = await closed_file(town, [arrived], kept=TEN_YEARS)
+    file = await closed_file(town, [arrived], period=TEN_YEARS)
 
     with pytest.raises(Clash, match="kept for ever"):
         await pack(town, file, place)
     with pytest.raises(NotFound):
         await hand_over.pack(town.node, await town.scope(DEPARTMENT), file.code, str(place), is_decided=True)
-    made = await pack(town, file, place, is_decided=True)
+    package = await pack(town, file, place, is_decided=True)
     other = await town.scope(DEPARTMENT)
     with pytest.raises(NotFound):
-        await hand_over.answer(town.node, other, made.id, RECEIVED, "1", local(town.clock.now()).date())
+        await hand_over.answer(town.node, other, package.id, RECEIVED, "1", local(town.clock.now()).date())
     async with town.node.store.read(other) as work:
         assert await work.office.work_files.hand_overs() == []
 
@@ -174,11 +173,11 @@ async def test_a_recalled_document_goes_without_content(town: OfficeTown, place:
     await town.act_and_carry(town.status(await town.reload(arrived), "15"))
     assert (await town.reload(arrived)).state.value == "recalled"
 
-    made = await pack(town, file, place)
+    package = await pack(town, file, place)
 
-    root = etree.fromstring(members_of(place, made)[DESCRIPTION])
+    root = etree.fromstring(members_of(place, package)[DESCRIPTION])
     assert root.findtext("{*}Document/{*}Description") == "Văn bản đã được thu hồi; nội dung không giao nộp."
-    assert made.files == 0
+    assert package.files == 0
 
 
 @pytest.mark.parametrize("step", ["begin", "write", "finish"])
@@ -249,7 +248,7 @@ async def test_a_place_that_cannot_be_reached_is_named_and_the_file_can_go_again
 
 
 async def test_a_sealed_document_keeps_its_file_here(town: OfficeTown, place: Path) -> None:
-    """What may be a secret goes nowhere, its subject neither, until a head has decided."""
+    """A suspected secret goes nowhere, nor its subject, until a head has decided."""
     await keep_classes(town)
     _, arrived = await exchanged(town)
     file = await closed_file(town, [arrived])
@@ -264,14 +263,14 @@ async def test_a_sealed_document_keeps_its_file_here(town: OfficeTown, place: Pa
 
 async def test_a_package_is_sent_to_a_place_of_rclone(town: OfficeTown, place: Path) -> None:
     if shutil.which("rclone") is None:
-        missing("rclone is not installed")
+        pytest.skip("rclone is not installed")
     await keep_classes(town)
     _, arrived = await exchanged(town)
     file = await closed_file(town, [arrived])
 
     scope, target = await town.scope(PROVINCE), f":local:{place}"
-    made = await hand_over.pack(town.node, scope, file.code, target, is_decided=False)
+    package = await hand_over.pack(town.node, scope, file.code, target, is_decided=False)
 
-    assert made.target == target
-    assert check(place / f"{made.id}.tar", [key_of(town)]).verdict == "valid"
-    assert [path.name for path in place.iterdir()] == [f"{made.id}.tar"]
+    assert package.target == target
+    assert check(place / f"{package.id}.tar", [key_of(town)]).verdict == "valid"
+    assert [path.name for path in place.iterdir()] == [f"{package.id}.tar"]
