@@ -50,22 +50,22 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class XmlNode:
     """Element to be written: its name without namespace, attributes, and its text or its children."""
 
     name: str
     attributes: Mapping[str, str]
-    content: str | Iterable[Node] = ""
+    content: str | Iterable[XmlNode] = ""
 
 
 def write_description(out: BinaryIO, facts: PackageFacts, documents: Iterable[PackageDocument]) -> None:
     """Write the description of a file of records and of the documents in it."""
-    _write(out, RECORDS, Node("ArchiveRecords", {"package": facts.id}, _records(facts, documents)))
+    _write(out, RECORDS, XmlNode("ArchiveRecords", {"package": facts.id}, _records(facts, documents)))
 
 
 def write_preservation(out: BinaryIO, facts: PackageFacts, files: Sequence[PackageFile]) -> None:
     """Write PREMIS: an object for each file, or for the whole package where there are none, and how they were packed."""
-    _write(out, _PREMIS, Node("premis", {"version": "3.0"}, _premis(facts, files)))
+    _write(out, _PREMIS, XmlNode("premis", {"version": "3.0"}, _premis(facts, files)))
 
 
 def write_package_mets(out: BinaryIO, facts: PackageFacts, files: Mapping[str, PackageFile]) -> None:
@@ -74,23 +74,23 @@ def write_package_mets(out: BinaryIO, facts: PackageFacts, files: Mapping[str, P
     part_group = {"ID": "group-rep1", "USE": _LABEL, **_MIXED}
     groups = [
         *(
-            Node("fileGrp", {"ID": f"group-{id}", "USE": use}, [_file(id, files[path], facts)])
+            XmlNode("fileGrp", {"ID": f"group-{id}", "USE": use}, [_file(id, files[path], facts)])
             for id, use, path in _OWN
         ),
-        Node("fileGrp", part_group, [_file("rep1-mets", part, facts)]),
+        XmlNode("fileGrp", part_group, [_file("rep1-mets", part, facts)]),
     ]
     pointer = {**_LINK, f"{{{_XLINK}}}href": part.path, f"{{{_XLINK}}}title": "group-rep1"}
     places = [
-        Node("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis", "DMDID": "records"}),
+        XmlNode("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis", "DMDID": "records"}),
         *(
-            Node("div", {"ID": f"div-{id}", "LABEL": use}, [Node("fptr", {"FILEID": f"group-{id}"})])
+            XmlNode("div", {"ID": f"div-{id}", "LABEL": use}, [XmlNode("fptr", {"FILEID": f"group-{id}"})])
             for id, use, _ in _OWN
         ),
-        Node("div", {"ID": "div-rep1", "LABEL": _LABEL}, [Node("mptr", pointer)]),
+        XmlNode("div", {"ID": "div-rep1", "LABEL": _LABEL}, [XmlNode("mptr", pointer)]),
     ]
     described = {"ID": "records", "CREATED": _moment(facts), "STATUS": "CURRENT"}
     sections = [
-        Node("dmdSec", described, [_reference(files[DESCRIPTION], facts, "OTHER", "ARCHIVE-RECORDS")]),
+        XmlNode("dmdSec", described, [_reference(files[DESCRIPTION], facts, "OTHER", "ARCHIVE-RECORDS")]),
         *_sections(facts, files[PRESERVATION], groups, facts.id, places, ""),
     ]
     _write(out, _METS, _mets(facts, facts.id, _SIP, sections))
@@ -107,10 +107,10 @@ def write_part_mets(
     ]
     data = (_file(id, file, facts, f"{PART}/") for id, file in numbered)
     # A group without a file is not allowed: a file of records may have letters on paper alone.
-    groups = [Node("fileGrp", {"ID": "group-data", "USE": "Data"}, data)] if numbered else []
+    groups = [XmlNode("fileGrp", {"ID": "group-data", "USE": "Data"}, data)] if numbered else []
     places = [
-        Node("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis"}),
-        Node("div", {"ID": "div-data", "LABEL": "Data"}, _divisions(documents)),
+        XmlNode("div", {"ID": "div-metadata", "LABEL": "Metadata", "ADMID": "premis"}),
+        XmlNode("div", {"ID": "div-data", "LABEL": "Data"}, _divisions(documents)),
     ]
     sections = _sections(facts, preservation, groups, "rep1", places, f"{PART}/")
     _write(out, _METS, _mets(facts, "rep1", _BASE, sections))
@@ -142,7 +142,7 @@ def read_description(raw: bytes) -> tuple[int, int, Sequence[PackageFile]]:
     return int(total), len(root.findall(f"{name}Document")), files
 
 
-def _write(out: BinaryIO, namespace: str, root: Node) -> None:
+def _write(out: BinaryIO, namespace: str, root: XmlNode) -> None:
     import lxml.etree as etree  # most processes never make a package
 
     with etree.xmlfile(out, encoding="UTF-8") as xml:
@@ -151,7 +151,10 @@ def _write(out: BinaryIO, namespace: str, root: Node) -> None:
 
 
 def _write_node(
-    xml: etree._IncrementalFileWriter, namespace: str, node: Node, prefixes: Mapping[str | None, str] | None
+    xml: etree._IncrementalFileWriter,
+    namespace: str,
+    node: XmlNode,
+    prefixes: Mapping[str | None, str] | None,
 ) -> None:
     attributes = {name: _clean(text) for name, text in node.attributes.items()}
     with xml.element(f"{{{namespace}}}{node.name}", attributes, nsmap=prefixes):
@@ -168,100 +171,102 @@ def _clean(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
-def _texts(fields: Fields) -> Iterator[Node]:
-    return (Node(name, {}, text) for name, text in fields)
+def _texts(fields: Fields) -> Iterator[XmlNode]:
+    return (XmlNode(name, {}, text) for name, text in fields)
 
 
-def _records(facts: PackageFacts, documents: Iterable[PackageDocument]) -> Iterator[Node]:
-    yield Node("File", {}, _texts(facts.fields))
+def _records(facts: PackageFacts, documents: Iterable[PackageDocument]) -> Iterator[XmlNode]:
+    yield XmlNode("File", {}, _texts(facts.fields))
     for document in documents:
         files = (
-            Node("Content", {"path": file.path, "name": file.name, "type": file.media, "sha256": file.sha256})
+            XmlNode(
+                "Content", {"path": file.path, "name": file.name, "type": file.media, "sha256": file.sha256}
+            )
             for file in document.files
         )
-        yield Node("Document", {}, [*_texts(document.fields), *files])
+        yield XmlNode("Document", {}, [*_texts(document.fields), *files])
 
 
-def _premis(facts: PackageFacts, files: Sequence[PackageFile]) -> Iterator[Node]:
+def _premis(facts: PackageFacts, files: Sequence[PackageFile]) -> Iterator[XmlNode]:
     for file in files:
         digest = ("messageDigestAlgorithm", "SHA-256"), ("messageDigest", file.sha256)
         facts_of_file = [
-            Node("fixity", {}, _texts(digest)),
-            Node("size", {}, str(file.size)),
-            Node("format", {}, [Node("formatDesignation", {}, _texts((("formatName", file.media),)))]),
+            XmlNode("fixity", {}, _texts(digest)),
+            XmlNode("size", {}, str(file.size)),
+            XmlNode("format", {}, [XmlNode("formatDesignation", {}, _texts((("formatName", file.media),)))]),
         ]
-        parts = [_identifier("object", file.path), Node("objectCharacteristics", {}, facts_of_file)]
-        name = [Node("originalName", {}, file.name)] if file.name else []
-        yield Node("object", {f"{{{_XSI}}}type": "premis:file"}, [*parts, *name])
+        parts = [_identifier("object", file.path), XmlNode("objectCharacteristics", {}, facts_of_file)]
+        name = [XmlNode("originalName", {}, file.name)] if file.name else []
+        yield XmlNode("object", {f"{{{_XSI}}}type": "premis:file"}, [*parts, *name])
     if not files:
         kind = {f"{{{_XSI}}}type": "premis:representation"}
-        yield Node("object", kind, [_identifier("object", facts.id)])
+        yield XmlNode("object", kind, [_identifier("object", facts.id)])
     agents = {"organization": (facts.agency, facts.agency_name), "software": (facts.software, facts.software)}
     parts = [
         _identifier("event", f"{facts.id}-packed"),
         *_texts((("eventType", "information package creation"), ("eventDateTime", _moment(facts)))),
         *(_identifier("linkingAgent", id) for id, _ in agents.values()),
     ]
-    yield Node("event", {}, parts)
+    yield XmlNode("event", {}, parts)
     for kind_of_agent, (id, name_of_agent) in agents.items():
         texts = _texts((("agentName", name_of_agent), ("agentType", kind_of_agent)))
-        yield Node("agent", {}, [_identifier("agent", id), *texts])
+        yield XmlNode("agent", {}, [_identifier("agent", id), *texts])
 
 
-def _identifier(kind: str, value: str) -> Node:
+def _identifier(kind: str, value: str) -> XmlNode:
     fields = (f"{kind}IdentifierType", "local"), (f"{kind}IdentifierValue", value)
-    return Node(f"{kind}Identifier", {}, _texts(fields))
+    return XmlNode(f"{kind}Identifier", {}, _texts(fields))
 
 
-def _mets(facts: PackageFacts, id: str, profile: str, sections: Iterable[Node]) -> Node:
+def _mets(facts: PackageFacts, id: str, profile: str, sections: Iterable[XmlNode]) -> XmlNode:
     moment = _moment(facts)
     attributes = {"OBJID": id, "LABEL": facts.title, "TYPE": "Mixed", "PROFILE": profile, **_MIXED}
-    version = Node("note", {f"{{{_CSIP}}}NOTETYPE": "SOFTWARE VERSION"}, facts.software)
-    code = Node("note", {f"{{{_CSIP}}}NOTETYPE": "IDENTIFICATIONCODE"}, facts.agency)
-    name = Node("name", {}, facts.agency_name or facts.agency)
+    version = XmlNode("note", {f"{{{_CSIP}}}NOTETYPE": "SOFTWARE VERSION"}, facts.software)
+    code = XmlNode("note", {f"{{{_CSIP}}}NOTETYPE": "IDENTIFICATIONCODE"}, facts.agency)
+    name = XmlNode("name", {}, facts.agency_name or facts.agency)
     software = {"ROLE": "CREATOR", "TYPE": "OTHER", "OTHERTYPE": "SOFTWARE"}
     agents = [
-        Node("agent", software, [Node("name", {}, facts.software), version]),
-        Node("agent", {"ROLE": "ARCHIVIST", "TYPE": "ORGANIZATION"}, [name, code]),
-        Node("agent", {"ROLE": "CREATOR", "TYPE": "ORGANIZATION"}, [name]),
+        XmlNode("agent", software, [XmlNode("name", {}, facts.software), version]),
+        XmlNode("agent", {"ROLE": "ARCHIVIST", "TYPE": "ORGANIZATION"}, [name, code]),
+        XmlNode("agent", {"ROLE": "CREATOR", "TYPE": "ORGANIZATION"}, [name]),
     ]
     header = {"CREATEDATE": moment, "LASTMODDATE": moment, "RECORDSTATUS": "NEW", **_SUBMISSION}
-    return Node("mets", attributes, [Node("metsHdr", header, agents), *sections])
+    return XmlNode("mets", attributes, [XmlNode("metsHdr", header, agents), *sections])
 
 
 def _sections(
     facts: PackageFacts,
     preservation: PackageFile,
-    groups: Sequence[Node],
+    groups: Sequence[XmlNode],
     label: str,
-    places: Sequence[Node],
+    places: Sequence[XmlNode],
     base: str,
-) -> Iterator[Node]:
+) -> Iterator[XmlNode]:
     """Yield administrative metadata, the groups of files, and the map of both."""
     reference = _reference(preservation, facts, "PREMIS", "", base)
-    yield Node("amdSec", {}, [Node("digiprovMD", {"ID": "premis", "STATUS": "CURRENT"}, [reference])])
+    yield XmlNode("amdSec", {}, [XmlNode("digiprovMD", {"ID": "premis", "STATUS": "CURRENT"}, [reference])])
     if groups:
-        yield Node("fileSec", {"ID": "files"}, groups)
-    top = Node("div", {"ID": "div-top", "LABEL": label}, places)
-    yield Node("structMap", {"ID": "map", "TYPE": "PHYSICAL", "LABEL": "CSIP"}, [top])
+        yield XmlNode("fileSec", {"ID": "files"}, groups)
+    top = XmlNode("div", {"ID": "div-top", "LABEL": label}, places)
+    yield XmlNode("structMap", {"ID": "map", "TYPE": "PHYSICAL", "LABEL": "CSIP"}, [top])
 
 
-def _divisions(documents: Sequence[PackageDocument]) -> Iterator[Node]:
+def _divisions(documents: Sequence[PackageDocument]) -> Iterator[XmlNode]:
     for n, document in enumerate(documents, start=1):
         fields = dict(document.fields)
         code = "/".join(fields[name] for name in ("CodeNumber", "CodeNotation") if fields.get(name))
-        pointers = [Node("fptr", {"FILEID": f"f{n:05}-{i:02}"}) for i in range(1, len(document.files) + 1)]
-        yield Node("div", {"ID": f"document{n:05}", "LABEL": f"{n} {code}".strip()}, pointers)
+        pointers = [XmlNode("fptr", {"FILEID": f"f{n:05}-{i:02}"}) for i in range(1, len(document.files) + 1)]
+        yield XmlNode("div", {"ID": f"document{n:05}", "LABEL": f"{n} {code}".strip()}, pointers)
 
 
-def _file(id: str, file: PackageFile, facts: PackageFacts, base: str = "") -> Node:
-    place = Node("FLocat", {**_LINK, f"{{{_XLINK}}}href": file.path.removeprefix(base)})
-    return Node("file", {"ID": id, **_measures(file, facts)}, [place])
+def _file(id: str, file: PackageFile, facts: PackageFacts, base: str = "") -> XmlNode:
+    place = XmlNode("FLocat", {**_LINK, f"{{{_XLINK}}}href": file.path.removeprefix(base)})
+    return XmlNode("file", {"ID": id, **_measures(file, facts)}, [place])
 
 
-def _reference(file: PackageFile, facts: PackageFacts, kind: str, other: str, base: str = "") -> Node:
+def _reference(file: PackageFile, facts: PackageFacts, kind: str, other: str, base: str = "") -> XmlNode:
     place = {**_LINK, f"{{{_XLINK}}}href": file.path.removeprefix(base), "MDTYPE": kind}
-    return Node("mdRef", {**place, **({"OTHERMDTYPE": other} if other else {}), **_measures(file, facts)})
+    return XmlNode("mdRef", {**place, **({"OTHERMDTYPE": other} if other else {}), **_measures(file, facts)})
 
 
 def _measures(file: PackageFile, facts: PackageFacts) -> dict[str, str]:

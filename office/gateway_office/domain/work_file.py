@@ -6,9 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from gateway.domain.retention import FileFacts
 from gateway.domain.wall_clock import months_later
+
+if TYPE_CHECKING:
+    from gateway.domain.retention import FileFacts
 
 LONGEST_CODE, LONGEST_TITLE, LONGEST_RETENTION = 120, 500, 50
 LONGEST_RECEIPT, LONGEST_NOTE = 50, 500
@@ -54,6 +57,8 @@ class WorkFile:
     @property
     def facts(self) -> FileFacts:
         """Facts that decide how long it is kept."""
+        from gateway.domain.retention import FileFacts
+
         return FileFacts(
             id=self.id,
             code=self.code,

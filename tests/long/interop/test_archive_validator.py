@@ -16,7 +16,7 @@ import pytest
 
 from gateway.domain.archive_package import DESCRIPTION, METS, PART
 from tests.support import archive_packages
-from tests.support.archive_packages import ID, changed
+from tests.support.archive_packages import changed
 from tests.support.cases import Cases
 
 # The next version reads a list from the network at its start.
@@ -44,7 +44,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str
         folder = tmp_path_factory.mktemp("unpacked")
         with tarfile.open(package) as archive:
             archive.extractall(folder, filter="data")
-        command = [str(python), str(JUDGE), str(folder / ID)]
+        command = [str(python), str(JUDGE), str(next(folder.iterdir()))]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
         verdict: dict[str, Any] = json.loads(ended.stdout)
@@ -53,12 +53,17 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str
     return ask
 
 
-def is_clean(verdict: dict[str, Any]) -> bool:
+def is_clean(verdict: dict[str, Any], *, has_files: bool = True) -> bool:
     """Judge a verdict. SIP14 asks each note of a creator for an attribute without namespace, which the validator's own
     METS schema refuses: each package that names its software, as CSIP15 demands, has that finding."""
     severe = [finding for finding in verdict["rules"] if finding["severity"] in ("Error", "Warning")]
     remaining = [f for f in severe if (f["rule"], f["test"]) != ("SIP14", "@NOTETYPE = 'IDENTIFICATIONCODE'")]
-    severe_messages = [rule for rule, severity in verdict["messages"] if severity in ("Error", "Warning")]
+    # A representation should have a folder of data; a file of letters on paper alone has none.
+    severe_messages = [
+        rule
+        for rule, severity in verdict["messages"]
+        if severity == "Error" or (severity == "Warning" and (has_files or rule != "CSIPSTR11"))
+    ]
     is_formed = verdict["structure"] == "Well Formed"
     return is_formed and not (verdict["schema"] or verdict["files"] or remaining or severe_messages)
 
@@ -73,7 +78,7 @@ def test_the_validator_finds_a_package_valid(judge: Callable[[Path], dict[str, A
     for name, documents in packages.items():
         archive_packages.make(tmp_path / f"{name}.tar", documents)
         verdict = judge(tmp_path / f"{name}.tar")
-        assert is_clean(verdict), (name, verdict)
+        assert is_clean(verdict, has_files=bool(documents)), (name, verdict)
         assert {finding["rule"] for finding in verdict["rules"]} >= {"SIP1", "SIP3"}
 
 

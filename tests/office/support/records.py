@@ -3,10 +3,11 @@ in it, under a table of retention that keeps one class for ever."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from gateway import retention
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.retention import RetentionRow, RetentionStart
 from gateway.domain.wall_clock import local
 from gateway.retention import RetentionMoves
@@ -32,7 +33,7 @@ async def keep_classes(town: OfficeTown, code: str = PROVINCE) -> None:
 
 async def closed_file(
     town: OfficeTown,
-    documents: list[IncomingDocument],
+    documents: Sequence[IncomingDocument | OutgoingDocument],
     *,
     notation: str = "01-TH",
     period: str = FOR_EVER,

@@ -66,6 +66,7 @@ async def kinds_of(town: OfficeTown, file: WorkFile) -> list[EventKind]:
 async def test_a_file_is_packed_with_files_envelopes_and_proofs_and_received_once(
     town: OfficeTown, place: Path
 ) -> None:
+    """R103 (archive duties): electronic documents are handed to the archive as a package."""
     await keep_classes(town)
     _, first = await exchanged(town)
     _, second = await exchanged(town, "16")
