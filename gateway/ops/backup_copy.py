@@ -22,11 +22,7 @@ _COPY = ("copy", "--immutable", "--size-only", "--filter", "- .*")
 async def copy(folder: Path, place: str) -> None:
     """Copy what the place does not have, and delete there what was deleted here. StoreFailure, with the program's own
     words, when it did not succeed; another try continues."""
-    if place.startswith("-") or shutil.which(_PROGRAM) is None:
-        raise Misconfigured(
-            f"the copy to {place} needs the program {_PROGRAM} and the name of a place, such as backup:gateway",
-            hint=f"apt install {_PROGRAM}, then {_PROGRAM} config",
-        )
+    _check_place(place)
     with alone(folder):
         await _run(
             *_COPY, "--filter", f"- *{SNAPSHOT_SUFFIX}", "--filter", f"- {DESTROYED_LIST}", str(folder), place
@@ -46,6 +42,23 @@ async def copy(folder: Path, place: str) -> None:
         deleted.unlink()
 
 
+async def send_file(file: Path, place: str) -> None:
+    """Copy one file to the place, where its name appears when it is whole."""
+    _check_place(place)
+    # Older releases write the file under its own name from the first byte on.
+    part = f"{place.rstrip('/')}/.{file.name}.part"
+    await _run("copyto", str(file), part)
+    await _run("moveto", part, f"{place.rstrip('/')}/{file.name}")
+
+
+def _check_place(place: str) -> None:
+    if place.startswith("-") or shutil.which(_PROGRAM) is None:
+        raise Misconfigured(
+            f"the copy to {place} needs the program {_PROGRAM} and the name of a place, such as backup:gateway",
+            hint=f"apt install {_PROGRAM}, then {_PROGRAM} config",
+        )
+
+
 async def _run(*words: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(_PROGRAM, *words, "--log-level", "NOTICE"), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
@@ -55,5 +68,5 @@ async def _run(*words: str) -> None:
         last_line = errors.decode(errors="replace").strip().rpartition("\n")[2]
         raise StoreFailure(
             f"{_PROGRAM} {words[0]} to the place of the copy failed: {last_line or process.returncode}",
-            hint="the backup itself is complete; the next copy continues where this one broke off",
+            hint="what was copied is complete here; the next copy continues where this one broke off",
         )

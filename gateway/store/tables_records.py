@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Text, text
+from sqlalchemy import BigInteger, Text, text
 from sqlmodel import Field
 
 from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index, within
@@ -59,6 +59,31 @@ class FileMemberRow(Row, table=True):
     symbol: str
     by: str
     at: datetime
+
+
+class HandOverRow(ThingOfAgency, table=True):
+    """Package of a file of records for the historical archive, and the archive's answer."""
+
+    __table_args__ = (
+        within("hand_over", "file_id", "work_file"),
+        index("ix_hand_over_file", "agency_id", "file_id", "at"),
+    )
+
+    file_id: str
+    code: str
+    target: str = Field(sa_type=Text)
+    sha256: str
+    size: int = Field(sa_type=BigInteger)
+    documents: int
+    files: int
+    by: str
+    at: datetime
+    state: str
+    receipt: str | None = None
+    answered_on: date | None = None
+    note: str | None = Field(default=None, sa_type=Text)
+    noted_by: str | None = None
+    noted_at: datetime | None = None
 
 
 class DocumentLinkRow(OfAgency, table=True):

@@ -228,7 +228,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         ),
         "dossier": "dossier",
         "errors": "code error finding reason verdict",
-        "evidence": "evidence proof",
+        "evidence": "archive evidence proof",
         "explain": "explain",
         "incoming": "incoming signatures",
         "journal": "event journal",

@@ -100,5 +100,5 @@ OFFICE = Extension(
             module="gateway_office.cli.calendar",
         ),
     },
-    verbs={"people": ("gateway_office.cli.people_accounts",)},
+    verbs={"people": ("gateway_office.cli.people_accounts",), "archive": ("gateway_office.cli.archive",)},
 )

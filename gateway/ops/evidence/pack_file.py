@@ -319,13 +319,13 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
     return EvidenceKey(key)
 
 
-def check_signature(signature: PackSignature, manifest: bytes) -> None:
-    """Check that the key named in the signature signed the manifest; SpoiledPack when not. The caller judges the key."""
+def check_signature(signature: PackSignature, signed: bytes) -> None:
+    """Check that the key named in the signature signed these bytes; SpoiledPack when not. The caller judges the key."""
     try:
         key = load_der_public_key(signature.public_key)
         if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
             raise ValueError
-        key.verify(signature.signature, signed_bytes(manifest))
+        key.verify(signature.signature, signed)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SpoiledPack(SIGNATURE, "the key that it names is none that signs packs") from error
     except InvalidSignature as error:

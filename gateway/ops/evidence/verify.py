@@ -19,7 +19,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway.domain import sealed_log
-from gateway.domain.evidence import CERTIFICATES, MANIFEST, REVOCATION, SIGNATURE, STORY, SpoiledPack
+from gateway.domain.evidence import (
+    CERTIFICATES,
+    MANIFEST,
+    REVOCATION,
+    SIGNATURE,
+    STORY,
+    SpoiledPack,
+    signed_bytes,
+)
 from gateway.domain.proof import Binding
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.errors import InvalidProof, Misconfigured
@@ -86,7 +94,7 @@ def _lines(pack: Pack, trusted: BroughtTrust, at: datetime) -> Iterator[ReportLi
 
 def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
     """Check the pack's signature, and return the line about its key, which the user may or may not trust."""
-    pack_file.check_signature(pack.signature, pack.manifest_bytes)
+    pack_file.check_signature(pack.signature, signed_bytes(pack.manifest_bytes))
     is_trusted = pack.signature.public_key in trusted.of_time.node_keys
     return ReportLine(
         step="manifest",
@@ -131,7 +139,7 @@ def read_anchors(trust_folder: Path | None, published: Path | None) -> BroughtTr
         of_time = log.TimeAnchors(published=published_seal, node_keys=seal_keys)
         return BroughtTrust(of_time=of_time, anchors=anchors)
     registry = folder.read_trust_folder(trust_folder)
-    keys = {path.name: _read_node_key(path) for path in _pem_files(trust_folder / "nodes")}
+    keys = read_node_keys(trust_folder)
     authorities = [c for path in _pem_files(trust_folder / "tsa") for c in certificates_in(path)]
     anchors += [_certificate_anchor("ca", a) for a in registry.trust.chains.anchors]
     anchors += [_certificate_anchor("tsa", a) for a in authorities]
@@ -207,6 +215,11 @@ def _read_answers(pack: Pack) -> KnownAnswers:
         except (ValueError, revocation.NoAnswer) as cause:
             raise SpoiledPack(member.name, "it is no answer of an authority") from cause
     return KnownAnswers(lists=tuple(lists), by_serial=bodies_by_serial)
+
+
+def read_node_keys(trust_folder: Path) -> dict[str, bytes]:
+    """Read the public keys of nodes that the reader trusts, by the names of their files."""
+    return {path.name: _read_node_key(path) for path in _pem_files(trust_folder / "nodes")}
 
 
 def _pem_files(pem_folder: Path) -> list[Path]:

@@ -6,10 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from gateway.domain.wall_clock import months_later
 
+if TYPE_CHECKING:
+    from gateway.domain.retention import FileFacts
+
 LONGEST_CODE, LONGEST_TITLE, LONGEST_RETENTION = 120, 500, 50
+LONGEST_RECEIPT, LONGEST_NOTE = 50, 500
 
 
 class FileKind(StrEnum):
@@ -49,6 +54,19 @@ class WorkFile:
         """Last day for handing it in to the archive (T24); None while its work goes on."""
         return months_later(self.closed_on, _MONTHS[self.kind]) if self.closed_on else None
 
+    @property
+    def facts(self) -> FileFacts:
+        """Facts that decide how long it is kept."""
+        from gateway.domain.retention import FileFacts
+
+        return FileFacts(
+            id=self.id,
+            code=self.code,
+            kind=self.kind.value,
+            retention=self.retention,
+            closed_on=self.closed_on,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMember:
@@ -60,3 +78,34 @@ class FileMember:
     symbol: str
     by: str
     at: datetime
+
+
+class HandOverState(StrEnum):
+    """State of a hand-over to the historical archive: packed until the archive answers."""
+
+    PACKED = "packed"
+    RECEIVED = "received"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Package of one file of records for the historical archive, under whose id it lies at `target`; and the archive's
+    answer: `receipt` is the number of its receipt or of its letter, of the day `answered_on`."""
+
+    id: str
+    file_id: str
+    code: str
+    target: str
+    sha256: str
+    size: int
+    documents: int
+    files: int
+    by: str
+    at: datetime
+    state: HandOverState = HandOverState.PACKED
+    receipt: str | None = None
+    answered_on: date | None = None
+    note: str | None = None
+    noted_by: str | None = None
+    noted_at: datetime | None = None

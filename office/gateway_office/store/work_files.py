@@ -1,5 +1,5 @@
 """Files of records of one agency, and the documents in them (R44, R125: one document in several files). In: `WorkFile` and
-`FileMember` values. Out: the values as last saved. Files are never deleted."""
+`FileMember` values; hand-overs to the historical archive. Out: the values as last saved. Files are never deleted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlmodel import col
 
 from gateway.store.repository import AgencyRows
 from gateway.store.row import among, equal
-from gateway.store.tables_records import FileMemberRow, WorkFileRow
-from gateway_office.domain.work_file import FileMember, WorkFile
+from gateway.store.tables_records import FileMemberRow, HandOverRow, WorkFileRow
+from gateway_office.domain.work_file import FileMember, HandOver, WorkFile
 
 _FILE, _MEMBER = WorkFileRow, FileMemberRow
 CLOSED_FILES = (
@@ -97,3 +97,16 @@ class SqlWorkFiles(AgencyRows):
         """Count this partner's documents by file; first the files that most of those with this symbol went into."""
         parameters = {"agency": self._agency_id, "partner": partner, "symbol": symbol, "most": limit}
         return {id: int(count) for id, count in await self._tx.tuples(_USUAL, **parameters)}
+
+    async def hand_overs(self, file_id: str | None = None) -> Sequence[HandOver]:
+        """List the hand-overs of a file, or of all, the oldest first."""
+        if file_id is None:
+            return await self._list(HandOver, HandOverRow, "at", "id")
+        return await self._list(HandOver, HandOverRow, "at", "id", file_id=file_id)
+
+    async def hand_over(self, id: str) -> HandOver:
+        """Return one; NotFound for another agency's."""
+        return await self._load(HandOver, HandOverRow, f"there is no hand-over {id[:40]}", id=id)
+
+    async def save_hand_over(self, hand_over: HandOver) -> None:
+        await self._tx.upsert(HandOverRow.from_value(hand_over, agency_id=self._agency_id))

@@ -72,6 +72,7 @@ DUE = {
     *(f"preserve {name}" for name in ("list", "add", "ask-end", "end")),
     *(f"destruction {name}" for name in ("list", "show", "propose", "stop", "export")),
     *(f"retention {name}" for name in ("list", "import", "show")),
+    *(f"archive {name}" for name in ("check", "make", "receipt", "list")),
     *(f"evidence {name}" for name in ("make", "verify", "page", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
     *(f"book {name}" for name in ("files", "file-list", "hand-over")),
@@ -198,7 +199,7 @@ BY_A_PERSON_PERHAPS = {
     *("people add", "people roles", "people reset", "people account", "people post", "people link"),
     *("people stand", "people review", "people changes", "people confirm", "people refuse"),
     *("people requests", "people request", "people answer"),
-    *("registry import", "registry change plan"),
+    *("registry import", "registry change plan", "archive make"),
 }
 # Commands of the operator and of persons alone: no key of a program opens any of them.
 NEVER_BY_A_KEY = {

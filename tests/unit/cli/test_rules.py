@@ -29,7 +29,7 @@ def test_the_list_of_one_state_says_what_lacks(terminal: Terminal) -> None:
     assert "chưa có" in terminal.type("rules", "show", "R18").out
     assert terminal.type("rules", "list", "--state", "soon").code == 2
     check_output = terminal.type("rules", "check", "--on", "2027-07-02").out
-    assert "R103: chưa có" in check_output
+    assert "R124: chưa có" in check_output
 
 
 def test_one_rule_is_shown_with_what_was_compared_and_what_was_not(terminal: Terminal) -> None:

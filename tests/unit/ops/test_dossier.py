@@ -96,7 +96,7 @@ async def test_instances_are_the_last_ten_leaves_below_a_seal_and_other_rules_ha
         assert bool(last[rule.id]["last"]) == bool(instances)
         assert not instances or rule.events
     assert "(#" in last["R5"]["last"]
-    assert (last["R103"]["does"], last["R16"]["does"], bool(last["R5"]["does"])) == ("", "", True)
+    assert (last["R124"]["does"], last["R16"]["does"], bool(last["R5"]["does"])) == ("", "", True)
 
 
 async def test_a_log_without_a_seal_and_a_node_without_notes_leave_their_fields_empty(town: Town) -> None:

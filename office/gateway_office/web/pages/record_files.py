@@ -9,13 +9,12 @@ from collections.abc import Collection, Sequence
 from aiohttp import web
 
 from gateway import retention
-from gateway.domain.retention import FileFacts
 from gateway.errors import Clash
 from gateway_office.book import file_lists
 from gateway_office.book.file_lists import FileLine
 from gateway_office.domain.listing import Filter, Side
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.domain.work_file import LONGEST_RETENTION, LONGEST_TITLE, FileKind, WorkFile
+from gateway_office.domain.work_file import LONGEST_RETENTION, LONGEST_TITLE, FileKind
 from gateway_office.letters import work_files
 from gateway_office.web import display_names, routes
 from gateway_office.web.addresses import url_for
@@ -99,7 +98,8 @@ async def show_file(request: PageRequest) -> web.StreamResponse:
     async with request.deps.store.read(request.scope()) as work:
         file = await work.office.work_files.get(request.path("id"))
         lines = await file_lists.list_contents(work, file.year, file.code)
-        kept_until = await retention.expiry_of_file(work, _facts_of(file))
+        kept_until = await retention.expiry_of_file(work, file.facts)
+        hand_overs = await work.office.work_files.hand_overs(file.id)
         members = {member.document_id: member for member in await work.office.work_files.members([file.id])}
     seen_ids = await _visible_ids(request, lines)
     people = {file.owner, *(member.by for member in members.values())}
@@ -111,6 +111,7 @@ async def show_file(request: PageRequest) -> web.StreamResponse:
         hidden=sum(line.id not in seen_ids for line in lines),
         members=members,
         kept_until=kept_until,
+        hand_overs=hand_overs,
         names=await display_names.names_of(request, people, "incoming.by"),
         links=_links(file.year, file.code),
         reads=list_rows.seen_by(request).content,
@@ -148,16 +149,6 @@ def is_over_all(request: PageRequest) -> bool:
 def _links(year: int, code: str = "") -> dict[str, str]:
     query = {"nam": str(year), **({"ma": code} if code else {})}
     return {form: url_for(f"{PATH}/tai/{form}", **query) for form in file_lists.FORMS}
-
-
-def _facts_of(file: WorkFile) -> FileFacts:
-    return FileFacts(
-        id=file.id,
-        code=file.code,
-        kind=file.kind.value,
-        retention=file.retention,
-        closed_on=file.closed_on,
-    )
 
 
 async def _visible_ids(request: PageRequest, lines: Sequence[FileLine]) -> Collection[str]:

@@ -21,6 +21,7 @@ from gateway.domain.evidence import (
     PackSignature,
     SpoiledPack,
     canonical,
+    signed_bytes,
 )
 from gateway.ops.evidence import log, pack_file
 from gateway.ops.evidence.contents import read_story
@@ -61,7 +62,7 @@ def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in members} == members
     assert {member.name: pack.read(member.name) for member in pack.manifest.members} == members
-    pack_file.check_signature(pack.signature, pack.manifest_bytes)
+    pack_file.check_signature(pack.signature, signed_bytes(pack.manifest_bytes))
 
 
 def test_the_same_parts_words_and_key_give_the_same_bytes_whose_number_is_known_before() -> None:
