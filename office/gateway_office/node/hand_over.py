@@ -99,6 +99,10 @@ async def answer(
         # The file's row is locked, so that two answers come one after another.
         file = await work.office.work_files.get(hand_over.file_id)
         hand_over = await work.office.work_files.hand_over(id)
+        if on < local(hand_over.at).date():
+            raise Clash(
+                "the archive answers no earlier than the package was made", code="GW-HANDOVER-RECEIPT"
+            )
         if hand_over.state is not HandOverState.PACKED:
             raise Clash(f"the archive's answer to {id} is recorded", code="GW-HANDOVER-ANSWERED")
         answered = replace(

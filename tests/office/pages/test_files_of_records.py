@@ -6,6 +6,7 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from gateway_office.domain.roles import PostRole
+from gateway_office.domain.work_file import HandOver, HandOverState
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail
 from tests.office.pages.visiting import NARROW, Enter, send_form
@@ -21,6 +22,28 @@ async def open_files(page: Page, *notations: str) -> None:
         await page.locator("#title").fill(f"Hồ sơ {notation}")
         await page.locator("form.card [data-main]").click()
         await page.wait_for_url("**told=books.file.opened*")
+
+
+async def receive(mail: Mail, file_id: str) -> None:
+    """Note that the archive received a package of the file."""
+    hand_over = HandOver(
+        id="hov_1",
+        file_id=file_id,
+        code="01",
+        target="archive:x",
+        sha256="0" * 64,
+        size=1,
+        documents=2,
+        files=8,
+        by="node",
+        at=mail.node.clock.now(),
+        state=HandOverState.RECEIVED,
+        receipt="12/BB",
+        answered_on=mail.node.clock.now().date(),
+    )
+    async with mail.node.store.begin(await mail.scope("department")) as work:
+        await work.office.work_files.save_hand_over(hand_over)
+        await work.commit()
 
 
 async def test_a_key_and_enter_put_the_open_letter_into_the_file_where_its_senders_letters_went(
@@ -63,6 +86,11 @@ async def test_a_key_and_enter_put_the_open_letter_into_the_file_where_its_sende
     await in_file.click()
     await page.wait_for_url(f"**{PATH}/fil_*")
     await expect(page.get_by_role("row")).to_have_count(3)
+    await axe.check(page, f"{PATH}/{{id}}")
+    await receive(mail, page.url.rpartition("/")[2])
+    await page.reload()
+    await expect(page.locator(".facts")).to_contain_text("lưu trữ đã nhận")
+    await expect(page.locator(".facts")).to_contain_text("biên nhận 12/BB")
     await axe.check(page, f"{PATH}/{{id}}")
     await page.get_by_role("link", name="Lấy ra").first.click()
     await send_form(page, "books.file.taken_out")

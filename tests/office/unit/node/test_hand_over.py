@@ -154,6 +154,9 @@ async def test_a_refused_package_may_be_made_again_and_an_answer_needs_number_an
     with pytest.raises(Clash, match="number"):
         await answer(town, first.id, REFUSED, " ")
     tomorrow = local(town.clock.now() + timedelta(days=1)).date()
+    early = local(town.clock.now() - timedelta(days=1)).date()
+    with pytest.raises(Clash, match="no earlier"):
+        await hand_over.answer(town.node, await town.scope(PROVINCE), first.id, RECEIVED, "1", early)
     with pytest.raises(Clash, match="day"):
         await hand_over.answer(town.node, await town.scope(PROVINCE), first.id, RECEIVED, "1", tomorrow)
 
