@@ -107,19 +107,19 @@ async def _due(work: OfficeWork, year: int) -> list[RecordsLine]:
 
 
 async def _packed(work: OfficeWork, year: int, lang: str) -> list[RecordsLine]:
-    made = [h for h in await work.office.work_files.hand_overs() if local(h.at).year == year]
-    titles = {f.id: f.title for f in await work.office.work_files.of_many({h.file_id for h in made})}
+    hand_overs = [h for h in await work.office.work_files.hand_overs() if local(h.at).year == year]
+    titles = {f.id: f.title for f in await work.office.work_files.of_many({h.file_id for h in hand_overs})}
     return [
         RecordsLine(
             part=RecordsPart.PACKED,
-            code=each.code,
-            title=titles.get(each.file_id, ""),
-            day=each.answered_on or local(each.at).date(),
-            count=each.documents,
-            basis=each.receipt or labels.say(f"books.records.packed.{each.state}", lang),
-            path=_FILE + each.file_id,
+            code=hand_over.code,
+            title=titles.get(hand_over.file_id, ""),
+            day=hand_over.answered_on or local(hand_over.at).date(),
+            count=hand_over.documents,
+            basis=hand_over.receipt or labels.say(f"books.records.packed.{hand_over.state}", lang),
+            path=_FILE + hand_over.file_id,
         )
-        for each in made
+        for hand_over in hand_overs
     ]
 
 

@@ -1,5 +1,5 @@
-"""The report of a year's records on both databases: what is due for the archive or at the end of its retention, what is
-preserved, and what left by which act."""
+"""The report of a year's records on both databases: due for the archive, at the end of retention, preserved, and gone with
+the act."""
 
 from __future__ import annotations
 
@@ -104,22 +104,22 @@ async def test_the_years_records_are_told_part_by_part(services: BookServices) -
     """R44, R102, R129: the file of this summer is due next year, a file at work never."""
     lines = await records_report.list_records(services, NORTH, 2026, "vi")
 
-    def of(part: RecordsPart) -> list[RecordsLine]:
+    def lines_of(part: RecordsPart) -> list[RecordsLine]:
         return [line for line in lines if line.part is part]
 
-    assert [(x.code, x.day, x.count) for x in of(RecordsPart.DUE)] == [
+    assert [(x.code, x.day, x.count) for x in lines_of(RecordsPart.DUE)] == [
         ("02.TH", date(2022, 6, 30), 2),
         ("01.TH", date(2026, 12, 1), 0),
     ]
-    assert [(x.code, x.day, x.count, x.basis) for x in of(RecordsPart.PACKED)] == [
+    assert [(x.code, x.day, x.count, x.basis) for x in lines_of(RecordsPart.PACKED)] == [
         ("01.TH", date(2026, 11, 25), 3, "7/BN")
     ]
-    assert [(x.code, x.day, x.count, x.basis) for x in of(RecordsPart.ENDING)] == [
+    assert [(x.code, x.day, x.count, x.basis) for x in lines_of(RecordsPart.ENDING)] == [
         ("02.TH", date(2026, 6, 30), 2, "5 năm, QĐ 1")
     ]
-    (preserved,) = of(RecordsPart.PRESERVED)
+    (preserved,) = lines_of(RecordsPart.PRESERVED)
     assert (preserved.code, preserved.title, preserved.count) == ("12/QĐ-TTr", "Z92 · 01/01/2026", None)
-    assert [(x.count, x.basis) for x in of(RecordsPart.DESTROYED)] == [(12, "3/BB, 02/11/2026")]
+    assert [(x.count, x.basis) for x in lines_of(RecordsPart.DESTROYED)] == [(12, "3/BB, 02/11/2026")]
     assert await records_report.list_records(services, SOUTH, 2026, "vi") == []
 
 
