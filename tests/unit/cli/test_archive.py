@@ -18,16 +18,16 @@ FIRST = f"{PART}/data/00001/01-quyet-dinh.pdf"
 def test_a_package_is_checked_with_the_keys_that_the_reader_trusts(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    whole, nodes = tmp_path / "whole.tar", tmp_path / "court" / "nodes"
-    archive_packages.make(whole, [[("Quyết định.pdf", b"first")]])
+    package, nodes = tmp_path / "package.tar", tmp_path / "court" / "nodes"
+    archive_packages.make(package, [[("Quyết định.pdf", b"first")]])
     nodes.mkdir(parents=True)
     (nodes / "maker.pem").write_bytes(public_pem(load_der_public_key(SIGNER.public_key)))
-    broken = changed(whole, tmp_path / "broken.tar", {FIRST: lambda content: b"F" + content[1:]})
+    broken = changed(package, tmp_path / "broken.tar", {FIRST: lambda content: b"F" + content[1:]})
 
-    trusted = terminal.type("archive", "check", str(whole), "--trust", str(nodes.parent), "-o", "json")
-    untrusted = terminal.type("archive", "check", str(whole), "--lang", "en")
+    trusted = terminal.type("archive", "check", str(package), "--trust", str(nodes.parent), "-o", "json")
+    untrusted = terminal.type("archive", "check", str(package), "--lang", "en")
     refused = terminal.type("archive", "check", str(broken), "--trust", str(nodes.parent), "--lang", "en")
-    strange = terminal.type("archive", "check", str(whole), "--trust", str(tmp_path), "--lang", "en")
+    strange = terminal.type("archive", "check", str(package), "--trust", str(tmp_path), "--lang", "en")
 
     assert (trusted.code, trusted.json["verdict"], trusted.json["faults"]) == (0, "valid", [])
     assert (trusted.json["documents"], trusted.json["files"]) == (1, 1)

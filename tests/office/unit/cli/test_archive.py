@@ -23,7 +23,7 @@ DAY = date(2026, 2, 3)
 
 
 async def close_files(folder: Path) -> None:
-    """Store two closed files, one of which is kept for ever, and one whose work goes on."""
+    """Store two closed files, the first to be kept for ever, and one that is still at work."""
     async with opened(f"sqlite+aiosqlite:///{folder / 'state' / 'gateway.db'}", SystemClock()) as store:
         (agency,) = await store.hosted()
         scope = AgencyScope(agency_id=agency.id, principal_id="node")
