@@ -18,7 +18,7 @@ FIRST = f"{PART}/data/00001/01-quyet-dinh.pdf"
 def test_a_package_is_checked_with_the_keys_that_the_reader_trusts(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    package, nodes = tmp_path / "whole.tar", tmp_path / "court" / "nodes"
+    package, nodes = tmp_path / "package.tar", tmp_path / "court" / "nodes"
     archive_packages.make(package, [[("Quyết định.pdf", b"first")]])
     nodes.mkdir(parents=True)
     (nodes / "maker.pem").write_bytes(public_pem(load_der_public_key(SIGNER.public_key)))
