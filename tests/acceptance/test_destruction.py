@@ -9,39 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from gateway import destruction, retention
 from gateway.domain.account import AgencyScope
 from gateway.domain.comments import Comment
-from gateway.domain.destruction import ActState, Destruction, DestructionRule
+from gateway.domain.destruction import ActState, Destruction
 from gateway.domain.document import IncomingDocument, Kind
 from gateway.domain.evidence import Absent
-from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.outgoing import files
 from gateway.store.destruction import open_destructions
 from gateway.workers.clocks import Clocks
+from tests.support import destruction as act
 from tests.support.evidence import check, exchanged, pack_of, sealed
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.unit.ops.evidence.test_make import holds_content, open_story
 
-TABLE = (
-    "class,type,file_kind,months,start,valid_from,valid_until,basis\n"
-    "1 năm,Công văn,,12,year-end,2000-01-01,,QĐ 1\n"
-)
-WHY = "Hết thời hạn bảo quản"
-
 
 async def confirmed(town: Town, code: str) -> tuple[AgencyScope, Destruction]:
-    """Bring an act of the agency, over everything that has ended, to its confirmation by three persons."""
-    store, clock, scope = town.node.store, town.clock, await town.scope(code)
-    rows = retention.read_table(TABLE)
-    await retention.put_table(store, clock, scope, rows, await retention.preview(store, scope, rows))
-    today = local(clock.now()).date()
-    act = await destruction.propose(store, clock, scope, DestructionRule(until=today), WHY)
-    await destruction.assess(store, clock, scope, act.id, "3/BB-HĐ", today, "Ba thành viên")
-    head, second = (replace(scope, principal_id=f"prn_{name}") for name in ("head", "second"))
-    await destruction.approve(store, clock, head, act.id, "12/QĐ-UBND", today)
-    return scope, await destruction.confirm(store, clock, second, act.id)
+    scope = await town.scope(code)
+    return scope, await act.confirmed(town.node.store, town.clock, scope)
 
 
 async def worked_off(town: Town) -> None:
@@ -77,11 +62,11 @@ async def test_after_the_act_nothing_of_the_content_is_left_and_everything_is_st
             await work.comments.add(comment)
         original = await town.reload(arrived)
         town.clock.advance(timedelta(days=900))
-        scope, act = await confirmed(town, PROVINCE)
+        scope, begun = await confirmed(town, PROVINCE)
         await worked_off(town)
 
         async with town.node.store.read(scope) as work:
-            assert (await open_destructions(work).get(act.id)).state is ActState.DONE
+            assert (await open_destructions(work).get(begun.id)).state is ActState.DONE
             document = await work.incoming.get(arrived.id)
             assert await work.comments.of_document(arrived.id, 9) == []
         assert document.destroyed is not None

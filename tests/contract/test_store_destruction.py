@@ -25,6 +25,7 @@ from gateway.domain.destruction import (
 )
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.hold import HeldContent, HoldState
 from gateway.domain.identity import Digest
 from gateway.domain.preservation import Extent
 from gateway.domain.wall_clock import local
@@ -34,6 +35,7 @@ from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import destroyed_lines, merge_destroyed
 from gateway.store.destruction import open_destructions
 from gateway.store.store import SqlStore
+from tests.contract.test_store_holds import hold
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, draft, inbox_item, incoming, outgoing, stored
 
@@ -67,11 +69,11 @@ class Desk:
         await stored(self.store, packet, document)
         return document
 
-    async def leaves(self, n: int, **fields: object) -> OutgoingDocument:
+    async def leaves(self, n: int, to_state: str = "done", **fields: object) -> OutgoingDocument:
         digest = await self.holds(NORTH, "envelope", f"msg_{n}", f"sent {n}".encode())
         document = replace(outgoing(self.clock), id=f"msg_{n}", envelope_digest=digest, state=OutState.PACKED)
         document = replace(document, **fields)  # type: ignore[arg-type]  # fields of a test
-        await stored(self.store, document, delivery(document, "Z91.02", "done"))
+        await stored(self.store, document, delivery(document, "Z91.02", to_state))
         return document
 
     async def holds(self, scope: AgencyScope, kind: str, owner: str, body: bytes) -> Digest:
@@ -151,6 +153,11 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     permanent = await desk.arrives(5, type_name="Decision")
     secret = await desk.leaves(2, is_sealed=True)
     young_type = await desk.arrives(6, type_name="Other")
+    unsent = await desk.leaves(3, to_state="failed")
+    suspect = await desk.arrives(8)
+    content = HeldContent(digest=suspect.envelope_digest, size=9, owner_kind="inbox", owner_id="box_8")
+    async with desk.store.changing(NORTH) as work:
+        await work.holds.add(hold(desk.clock, state=HoldState.PURGED, contents=(content,)))
     await desk.has_table()
     await after_years(desk)
     young = await desk.arrives(7)
@@ -161,9 +168,9 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     assert plan.count == 3
     assert plan.refused == {
         "preserved": 1,
-        "unfinished": 1,
+        "unfinished": 2,
         "permanent": 1,
-        "secret": 1,
+        "secret": 2,
         "unknown": 1,
         "not_ended": 1,
     }
@@ -178,12 +185,18 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
         shared.id,
     }
     refused = {id: obstacle for id, (state, obstacle) in states.items() if state == "refused"}
-    assert refused == {under_order.id: "preserved", open_one.id: "unfinished", secret.id: "secret"}
+    assert refused == {
+        under_order.id: "preserved",
+        open_one.id: "unfinished",
+        unsent.id: "unfinished",
+        suspect.id: "secret",
+        secret.id: "secret",
+    }
     for document in (arrived, sent, shared):
         assert not await desk.is_readable(document.envelope_digest)
     assert await desk.is_readable(shared.envelope_digest, SOUTH)
     assert [await desk.is_stored(d.envelope_digest) for d in (arrived, sent, shared)] == [False, False, True]
-    for document in (under_order, open_one, permanent, secret, young_type, young):
+    for document in (under_order, open_one, permanent, secret, young_type, young, unsent, suspect):
         assert await desk.is_readable(document.envelope_digest)
     async with desk.store.read(NORTH) as work:
         stone = (await work.incoming.get(arrived.id)).destroyed
@@ -194,7 +207,12 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
             e for e in await work.events.of_subject(sent.id) if e.kind is EventKind.DOCUMENT_DESTROYED
         ]
         assert event.data["digests"] == [sent.envelope_digest]
-        kinds = [event.kind.value.partition(".")[2] for event in await work.events.of_subject(act.id)]
+        history = await work.events.of_subject(act.id)
+        kinds = [event.kind.value.partition(".")[2] for event in history]
+        lines = [
+            line async for line in destroying.list_lines(work, await open_destructions(work).get(act.id))
+        ]
+    assert history[-1].data["list"] == hashlib.sha256(b"".join(lines)).hexdigest()
     assert kinds == ["proposed", "assessed", "approved", "confirmed", "ended"]
     ended = await desk.act(act.id)
     assert (ended.state, ended.counts["destroyed"], ended.counts["due"]) == (ActState.DONE, 3, 0)

@@ -20,6 +20,8 @@ from sqlalchemy import MetaData, create_engine, select, text
 from sqlmodel import col
 
 from gateway import errors
+from gateway.destroying import repeat_list
+from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
@@ -28,6 +30,7 @@ from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
+from gateway.store.data_folder import merge_destroyed
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.folder_marks import MARK, read_mark
 from gateway.store.store import SqlStore
@@ -35,6 +38,7 @@ from gateway.store.tables_node import FolderMarkRow
 from tests.services.process import kept_ports
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
+from tests.support.destruction import confirmed, worked_off
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
 from tests.support.services import missing
@@ -793,3 +797,48 @@ def test_word_of_the_last_backup_keeps_what_was_verified(tmp_path: Path) -> None
         "verified_at": first.isoformat(),
         "new_bytes": None,
     }
+
+
+async def issue(office: Office, n: int) -> Digest:
+    """Store a letter that was sent, with its envelope."""
+    data = os.urandom(SMALL + n % 2)
+    digest = Digest(hashlib.sha256(data).hexdigest())
+    with office.blobs.scratch() as scratch:
+        scratch.file.write(data)
+        blob = await office.blobs.keep(scratch, digest, len(data))
+    letter = outgoing(office.clock, envelope_digest=digest, state=OutState.PACKED)
+    async with committing(office.store) as work:
+        await work.outgoing.add(letter)
+        await work.blobs.keep(blob, "envelope", letter.id)
+    return digest
+
+
+async def test_a_copy_of_before_a_destruction_destroys_again_and_backups_lose_the_content_with_their_age(
+    office: Office, tmp_path: Path
+) -> None:
+    """R102 (destruction by decision)."""
+    digests = [await issue(office, n) for n in (IN_ROW, IN_FILE)]
+    earlier, _ = await office.back_up(name="earlier")
+    office.clock.advance(timedelta(days=900))
+    await confirmed(office.store, office.clock, NORTH, "Letter")
+    await worked_off(office.store, office.clock, office.pool, office.blobs, office.folder)
+    assert not [
+        digest for digest in digests if await Lying(office.store, office.source.content).is_there(digest)
+    ]
+    await office.back_up(name="later")
+    merge_destroyed(office.folder, earlier.parent)
+
+    target = office.target(tmp_path / "new")
+    await office.put_back(earlier, target)
+    assert await intact(office, target, digests) == digests
+    merge_destroyed(earlier.parent, target.data_dir)
+    async with opened(target.database_url, office.clock) as store:
+        count = await repeat_list(store, office.clock, office.pool, target.data_dir, target.content)
+    assert count == len(digests)
+    assert await intact(office, target, digests) == []
+
+    if office.in_pieces:
+        pieces = backup_store.BackupStore.open(earlier.parent, WORDS)
+        assert pieces.has(digests[IN_FILE])
+        backup_store.delete(earlier.parent, [earlier])
+        assert not pieces.has(digests[IN_FILE])

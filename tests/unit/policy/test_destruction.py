@@ -53,6 +53,12 @@ def test_only_a_finished_document_whose_retention_has_ended_and_that_nothing_hol
         assert find_obstacle(free, TODAY) is Obstacle.PERMANENT
 
 
+def test_the_last_day_of_a_retention_is_kept_whole() -> None:
+    for days, obstacle in ((0, Obstacle.NOT_ENDED), (1, None)):
+        facts = DisposalFacts(expiry=Expiry(on=TODAY - timedelta(days=days), row=ROW))
+        assert find_obstacle(facts, TODAY) is obstacle
+
+
 @given(EXPIRIES, DAYS, st.sampled_from([(), ("10 NAM",), ("20 năm",)]), st.booleans())
 def test_a_rule_chooses_named_documents_or_those_of_its_classes_that_ended_by_its_day(
     expiry: Expiry | None, last_day: date, classes: tuple[str, ...], names: bool

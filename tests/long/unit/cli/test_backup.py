@@ -186,3 +186,15 @@ def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:
         codes.append(output.json["error"]["code"])
 
     assert codes == ["GW-B-001", "GW-B-002"]
+
+
+def test_the_list_of_destroyed_documents_goes_with_backups_and_comes_with_a_restore(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("state/destroyed.jsonl").write_text("{}\n")
+    file = back_up(node)
+    assert Path("destroyed.jsonl").read_text() == "{}\n"
+
+    moved(monkeypatch)
+    assert node.type("restore", file, *PASSPHRASE, "--yes").code == 0
+    assert Path("other/destroyed.jsonl").read_text() == "{}\n"

@@ -49,7 +49,7 @@ FILES = frozenset(
         *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
         "inspection_file",
         *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
-        *("incoming_proof", "incoming_slip", "out_proof"),
+        *("incoming_proof", "incoming_slip", "out_proof", "destruction_list"),
     }
 )
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
@@ -68,6 +68,14 @@ UNLINKED: frozenset[str] = frozenset(
         "book_number_void",
         "work_file_archive",  # no file of the demonstration is closed
         "preservation_end",  # no document of the demonstration has to stay
+        # No retention of the demonstration has ended.
+        *(
+            "destruction",
+            "destruction_assess",
+            "destruction_approve",
+            "destruction_confirm",
+            "destruction_stop",
+        ),
         # No file of the demonstration is open, and no letter of it went on paper to be tied to another.
         *("record_file", "record_file_out", "record_list_issue", "link_put_paper"),
         *("webhook", "webhook_act", "report_schedule_ask", "node_schedule_ask", "rule_ask"),
@@ -106,6 +114,7 @@ EMPTY = {
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
     ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
+    ("destructions", "books.destruction.none"): "no retention of the demonstration has ended",
     ("preservation", "books.preservation.none"): "no document of the demonstration has to stay",
     ("record_files", "book.file_list.empty"): "no document of the demonstration states a file of records",
     ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
