@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHORTEST = 3
 
 
-class Obstacle(StrEnum):
+class ErasureObstacle(StrEnum):
     """Rule that stands against an erasure."""
 
     RETENTION = "retention"
@@ -54,7 +54,7 @@ class PersonalDatum:
     """Place that names the person. `expiry` is the end of the letter's retention."""
 
     place: NamedIn
-    obstacle: Obstacle | None = None
+    obstacle: ErasureObstacle | None = None
     expiry: Expiry | None = None
 
 
@@ -117,29 +117,29 @@ async def _judge(store: SqlStore, clock: Clock, place: NamedIn) -> PersonalDatum
         async with store.reading() as tx:
             person = await SqlPeople(tx).get(place.id)
         is_over = person.standing is AccountStanding.WITHDRAWN or person.blocked_at is not None
-        return PersonalDatum(place=place, obstacle=None if is_over else Obstacle.ACCOUNT)
+        return PersonalDatum(place=place, obstacle=None if is_over else ErasureObstacle.ACCOUNT)
     obstacle, expiry = await _obstacle_of_letter(store, clock, place)
     if place.kind is SourceKind.EVENT:
         # An event about a letter outlives it, and its texts do not.
-        obstacle = None if obstacle is Obstacle.ENDED else obstacle
+        obstacle = None if obstacle is ErasureObstacle.ENDED else obstacle
     else:
-        obstacle = obstacle or Obstacle.RETENTION
+        obstacle = obstacle or ErasureObstacle.RETENTION
     return PersonalDatum(place=place, obstacle=obstacle, expiry=expiry)
 
 
 async def _obstacle_of_letter(
     store: SqlStore, clock: Clock, place: NamedIn
-) -> tuple[Obstacle | None, Expiry | None]:
+) -> tuple[ErasureObstacle | None, Expiry | None]:
     """Return the rule against taking texts about the place's letter away; none where it is about no letter."""
     async with store.read(AgencyScope(agency_id=place.agency_id, principal_id="")) as work:
         document = await _find_letter(work, place.subject)
         if document is None:
             return None, None
         if await preservation.order_over(work, document) is not None:
-            return Obstacle.PRESERVED, None
+            return ErasureObstacle.PRESERVED, None
         expiry = await retention.expiry_of(work, document)
     is_over = expiry is not None and expiry.on is not None and expiry.on < local(clock.now()).date()
-    return Obstacle.ENDED if is_over else Obstacle.RETENTION, expiry
+    return ErasureObstacle.ENDED if is_over else ErasureObstacle.RETENTION, expiry
 
 
 async def _find_letter(work: SqlWork, id: str) -> IncomingDocument | OutgoingDocument | None:

@@ -17,7 +17,7 @@ from gateway.domain.person import Credentials, Person
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
 from gateway.errors import Clash
-from gateway.personal_data import Obstacle
+from gateway.personal_data import ErasureObstacle
 from gateway.pool import ThreadPool
 from gateway.store.people import SqlPeople
 from gateway.store.personal_data import SourceKind
@@ -33,7 +33,7 @@ DECISION, WHY = "12/QĐ-STTTT", "Người có dữ liệu yêu cầu"
 TABLE = HEAD + "CV,Letter,,24,year-end,2000-01-01,,QĐ 1\n"
 
 
-async def places(book: Book, person: str = NAME) -> dict[tuple[SourceKind, str], Obstacle | None]:
+async def places(book: Book, person: str = NAME) -> dict[tuple[SourceKind, str], ErasureObstacle | None]:
     answers = personal_data.find(book.store, book.clock, person)
     return {(d.place.kind, d.place.field): d.obstacle async for d in answers}
 
@@ -70,12 +70,12 @@ async def test_a_person_is_found_in_letters_statuses_and_the_log_and_leaves_wher
     (seal,) = await book.pages(1)
 
     assert await places(book) == {
-        (SourceKind.INCOMING, "signer.name"): Obstacle.RETENTION,
-        (SourceKind.STATUS, "staff.name"): Obstacle.RETENTION,
-        (SourceKind.EVENT, "staff"): Obstacle.RETENTION,
+        (SourceKind.INCOMING, "signer.name"): ErasureObstacle.RETENTION,
+        (SourceKind.STATUS, "staff.name"): ErasureObstacle.RETENTION,
+        (SourceKind.EVENT, "staff"): ErasureObstacle.RETENTION,
         (SourceKind.EVENT, "reason"): None,
     }
-    assert await places(book, "0912345678") == {(SourceKind.STATUS, "staff.phone"): Obstacle.RETENTION}
+    assert await places(book, "0912345678") == {(SourceKind.STATUS, "staff.phone"): ErasureObstacle.RETENTION}
     erasure = await personal_data.erase(store, clock, NAME, DECISION, WHY, "prn_1")
     assert (erasure.texts, erasure.accounts, erasure.staying) == (1, 0, 3)
 
@@ -83,8 +83,8 @@ async def test_a_person_is_found_in_letters_statuses_and_the_log_and_leaves_wher
     await retention.put_table(store, clock, NORTH, rows, await retention.preview(store, NORTH, rows))
     clock.advance(timedelta(days=4 * 366))
     assert await places(book) == {
-        (SourceKind.INCOMING, "signer.name"): Obstacle.ENDED,
-        (SourceKind.STATUS, "staff.name"): Obstacle.ENDED,
+        (SourceKind.INCOMING, "signer.name"): ErasureObstacle.ENDED,
+        (SourceKind.STATUS, "staff.name"): ErasureObstacle.ENDED,
         (SourceKind.EVENT, "staff"): None,
     }
     await personal_data.erase(store, clock, NAME, DECISION, WHY, "prn_1")
@@ -100,7 +100,7 @@ async def test_an_account_in_use_stays_and_one_that_is_over_leaves_its_id(
 ) -> None:
     book = Book(store=store, clock=clock, pool=pool)
     person = await add_person(book)
-    assert set((await places(book, "tran thi thu")).values()) == {Obstacle.ACCOUNT}
+    assert set((await places(book, "tran thi thu")).values()) == {ErasureObstacle.ACCOUNT}
     with pytest.raises(Clash, match="may be erased"):
         await personal_data.erase(store, clock, "thu.tran", DECISION, WHY, "prn_1")
     with pytest.raises(Clash, match="decision"):
