@@ -49,7 +49,7 @@ FILES = frozenset(
         *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
         "inspection_file",
         *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
-        *("incoming_proof", "incoming_slip", "out_proof", "destruction_list"),
+        *("incoming_proof", "incoming_slip", "out_proof", "destruction_list", "records_report_file"),
     }
 )
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
