@@ -45,7 +45,7 @@ class ErasureObstacle(StrEnum):
     """A preservation order (R129)."""
     ENDED = "ended"
     """Retention has ended: the letter may be destroyed, and goes as a whole."""
-    ACCOUNT = "account"
+    IN_USE = "in_use"
     """The account is not withdrawn or blocked."""
 
 
@@ -117,7 +117,7 @@ async def _judge(store: SqlStore, clock: Clock, place: NamedIn) -> PersonalDatum
         async with store.reading() as tx:
             person = await SqlPeople(tx).get(place.id)
         is_over = person.standing is AccountStanding.WITHDRAWN or person.blocked_at is not None
-        return PersonalDatum(place=place, obstacle=None if is_over else ErasureObstacle.ACCOUNT)
+        return PersonalDatum(place=place, obstacle=None if is_over else ErasureObstacle.IN_USE)
     obstacle, expiry = await _obstacle_of_letter(store, clock, place)
     if place.kind is SourceKind.EVENT:
         # An event about a letter outlives it, and its texts do not.

@@ -100,7 +100,7 @@ async def test_an_account_in_use_stays_and_one_that_is_over_leaves_its_id(
 ) -> None:
     book = Book(store=store, clock=clock, pool=pool)
     person = await add_person(book)
-    assert set((await places(book, "tran thi thu")).values()) == {ErasureObstacle.ACCOUNT}
+    assert set((await places(book, "tran thi thu")).values()) == {ErasureObstacle.IN_USE}
     with pytest.raises(Clash, match="may be erased"):
         await personal_data.erase(store, clock, "thu.tran", DECISION, WHY, "prn_1")
     with pytest.raises(Clash, match="decision"):
