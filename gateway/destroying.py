@@ -80,10 +80,10 @@ async def _destroy_batch(
         if not items:
             await _end(work, act, now)
             return True
-        grounds, lines = await Grounds.load(work, now), list[str]()
+        grounds, lines = await Grounds.load(work, now, act.rule), list[str]()
         for item in items:
             document = await find_document(work, item.document_id)
-            _, obstacle = await judge(work, document, grounds)
+            obstacle = (await judge(work, document, grounds)).obstacle
             if obstacle is None:
                 await _destroy(work, act, item, document, now)
             else:

@@ -30,6 +30,7 @@ from gateway.domain.destruction import (
     DestructionItem,
     DestructionRule,
     DisposalFacts,
+    DisposalVerdict,
     ItemState,
     Obstacle,
 )
@@ -45,6 +46,7 @@ from gateway.policy.retention import document_expiry
 from gateway.ports.services import Clock
 from gateway.preservation import candidate
 from gateway.store.destruction import open_destructions
+from gateway.store.retention import open_retention
 
 if TYPE_CHECKING:
     from gateway.store.store import SqlStore
@@ -61,17 +63,18 @@ _UNSENT_STATES = (State.QUEUED, State.SENDING, State.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """Rows that decide on every document of a page: the table of retention, the open orders, and the day."""
+    """Rows that decide on every document of a page: the table of retention, the open orders, the rule and the day."""
 
     table: RetentionTable | None
     orders: Sequence[PreservationOrder]
+    rule: DestructionRule
     today: date
 
     @classmethod
-    async def load(cls, work: SqlWork, now: datetime) -> Grounds:
+    async def load(cls, work: SqlWork, now: datetime, rule: DestructionRule) -> Grounds:
         """Load them; no order is added before a writing unit of work ends."""
         table, orders = await retention.table_in_force(work), await work.preservation.open()
-        return cls(table=table, orders=orders, today=local(now).date())
+        return cls(table=table, orders=orders, rule=rule, today=local(now).date())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +186,13 @@ async def confirm(store: SqlStore, clock: Clock, scope: AgencyScope, id: str) ->
         _check_other(await _load(work, id, ActState.APPROVED), scope)
     while True:
         async with store.changing(scope) as work:
-            await _load(work, id, ActState.APPROVED)
-            grounds = await Grounds.load(work, now)
+            act = await _load(work, id, ActState.APPROVED)
+            grounds = await Grounds.load(work, now, act.rule)
             items = await open_destructions(work).items(id, limit=PAGE, last_n=last, states=(ItemState.DUE,))
             for item in items:
-                obstacle = await _obstacle_of(work, await find_document(work, item.document_id), grounds)
-                if obstacle is not None:
-                    await leave_out(work, item, obstacle, now)
+                verdict = await judge(work, await find_document(work, item.document_id), grounds)
+                if verdict.obstacle is not None:
+                    await leave_out(work, item, verdict.obstacle, now)
         if not items:
             break
         last = items[-1].n
@@ -215,9 +218,11 @@ async def stop(store: SqlStore, clock: Clock, scope: AgencyScope, id: str, why: 
         return await _step(work, act, EventKind.DESTRUCTION_STOPPED, now, {"why": why})
 
 
-async def judge(work: SqlWork, document: Document, grounds: Grounds) -> tuple[Expiry | None, Obstacle | None]:
-    """Return the end of a document's retention, and the rule that stands against its destruction."""
-    expiry = None
+async def judge(work: SqlWork, document: Document, grounds: Grounds) -> DisposalVerdict:
+    """Judge a document by its retention, orders, secrecy and state, and by what the archive has received."""
+    expiry, is_archived = None, False
+    if grounds.rule.handed_over and document.state is not InState.RECALLED:
+        is_archived = await open_retention(work).is_in_archive(document.id)
     if grounds.table is not None:
         expiry = document_expiry(await retention.facts_of(work, document), grounds.table.rows)
     if isinstance(document, IncomingDocument):
@@ -230,22 +235,22 @@ async def judge(work: SqlWork, document: Document, grounds: Grounds) -> tuple[Ex
         is_preserved=covering(grounds.orders, candidate(document)) is not None,
         is_secret=is_secret,
         is_finished=is_finished,
+        is_archived=is_archived,
     )
-    obstacle = find_obstacle(facts, grounds.today)
-    if obstacle is not None:
-        return expiry, obstacle
-    # Few documents come so far; the others cost no further query.
+    # Few documents have none; the others cost no further query.
+    obstacle = find_obstacle(facts, grounds.today) or await _late_obstacle(work, document)
+    return DisposalVerdict(expiry=expiry, obstacle=obstacle, is_archived=is_archived)
+
+
+async def _late_obstacle(work: SqlWork, document: Document) -> Obstacle | None:
+    """Return what a query of its own finds against a document that may go otherwise."""
     if document.envelope_digest is not None and await work.holds.keeps(document.envelope_digest):
-        return expiry, Obstacle.SECRET
+        return Obstacle.SECRET
     if isinstance(document, OutgoingDocument) and document.state is not OutState.CANCELLED:
         deliveries = await work.deliveries.of_document(document.id)
         if any(delivery.state in _UNSENT_STATES for delivery in deliveries):
-            return expiry, Obstacle.UNFINISHED
-    return expiry, None
-
-
-async def _obstacle_of(work: SqlWork, document: Document, grounds: Grounds) -> Obstacle | None:
-    return (await judge(work, document, grounds))[1]
+            return Obstacle.UNFINISHED
+    return None
 
 
 async def find_document(work: SqlWork, id: str) -> Document:
@@ -297,13 +302,14 @@ async def _listed(
         # Each page in a unit of work of its own, so that writers go on.
         async with store.read(scope) as work:
             documents, side, cursor = await _read_page(work, rule, side, cursor)
-            grounds, items, obstacles = await Grounds.load(work, now), list[DestructionItem](), Counter[str]()
+            grounds = await Grounds.load(work, now, rule)
+            items, obstacles = list[DestructionItem](), Counter[str]()
             for document in documents:
-                expiry, obstacle = await judge(work, document, grounds)
-                if obstacle is not None:
-                    obstacles[obstacle] += 1
-                if is_chosen(rule, document.id, expiry):
-                    items.append(_chosen_item(document, act_id, expiry, obstacle))
+                verdict = await judge(work, document, grounds)
+                if verdict.obstacle is not None:
+                    obstacles[verdict.obstacle] += 1
+                if is_chosen(rule, document.id, verdict.expiry, is_archived=verdict.is_archived):
+                    items.append(_chosen_item(document, act_id, verdict.expiry, verdict.obstacle))
         yield items, obstacles
 
 

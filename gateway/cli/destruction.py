@@ -49,6 +49,7 @@ async def show(call: Invocation, context: StoreContext, act: Id, limit: Limit = 
 
 @verb(
     "--why 'Retention has ended' --as 'A. Head'",
+    "--handed-over --why 'The historical archive has them' --as 'A. Head'",
     "--until 2026-12-31 --class '10 years' --why 'Retention has ended' --as 'A. Head' --yes",
     writes=True,
 )
@@ -62,6 +63,7 @@ async def propose(
         list[str] | None, option("Class in the table of retention (repeat for more).", "--class")
     ] = None,
     document: Annotated[list[str] | None, option("Id of a document (repeat for more).")] = None,
+    handed_over: Annotated[bool, option("Documents that the historical archive has received.")] = False,
 ) -> None:
     """List the documents that would be destroyed, with the obstacles of others; then propose the act."""
     from gateway import destruction
@@ -71,6 +73,7 @@ async def propose(
         until=date.fromisoformat(day(until)) if until else context.today(),
         classes=tuple(class_ or ()),
         documents=tuple(document or ()),
+        handed_over=handed_over,
     )
     plan = await destruction.preview(node.store, node.clock, scope, rule)
     refused = {call.word(f"books.destruction.obstacle.{name}"): n for name, n in plan.refused.items()}

@@ -49,22 +49,35 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestructionRule:
-    """Choice of documents: retention ended by that day, of these classes, or these documents alone."""
+    """Choice of documents: retention ended by that day, of these classes, or these documents alone. `handed_over`: those
+    that the historical archive has received, whatever their retention."""
 
     until: date
     classes: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    handed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisposalFacts:
-    """Facts about a document that decide whether it may be destroyed. `expiry` is None without a table of retention."""
+    """Facts about a document that decide whether it may be destroyed. `expiry` is None without a table of retention.
+    `is_archived`: the act is about what was handed over, and the historical archive has received it."""
 
     expiry: Expiry | None
     is_destroyed: bool = False
     is_preserved: bool = False
     is_secret: bool = False
     is_finished: bool = True
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisposalVerdict:
+    """End of a document's retention, and the rule that stands against its destruction, None where it may go."""
+
+    expiry: Expiry | None
+    obstacle: Obstacle | None
+    is_archived: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 from sqlmodel import col
 
 from gateway.domain.retention import FileFacts, RetentionTable
 from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, same, to_json
-from gateway.store.tables_records import FileMemberRow, RetentionTableRow, WorkFileRow
+from gateway.store.tables_records import FileMemberRow, HandOverRow, RetentionTableRow, WorkFileRow
 from gateway.store.work import SqlWork
 
-_TABLE, _FILE, _MEMBER = RetentionTableRow, WorkFileRow, FileMemberRow
+_TABLE, _FILE, _MEMBER, _PACKAGE = RetentionTableRow, WorkFileRow, FileMemberRow, HandOverRow
 _NEWEST = (
     select(_TABLE)
     .where(col(_TABLE.agency_id) == bindparam("agency"))
@@ -27,6 +27,19 @@ _FILES_OF = (
     .join_from(_FILE, _MEMBER, same(col(_MEMBER.file_id), col(_FILE.id)))
     .where(col(_MEMBER.agency_id) == bindparam("agency"), col(_MEMBER.document_id) == bindparam("id"))
     .order_by(col(_FILE.code))
+)
+_HANDED_OVER = (
+    select(col(_MEMBER.at), col(_PACKAGE.at))
+    .join_from(
+        _MEMBER,
+        _PACKAGE,
+        and_(
+            same(col(_PACKAGE.file_id), col(_MEMBER.file_id)),
+            col(_PACKAGE.state) == "received",
+        ),
+        isouter=True,
+    )
+    .where(col(_MEMBER.agency_id) == bindparam("agency"), col(_MEMBER.document_id) == bindparam("id"))
 )
 
 
@@ -48,6 +61,11 @@ class SqlRetention(AgencyRows):
     async def files_of(self, document_id: str) -> Sequence[FileFacts]:
         """Return the facts about the files that a document is in."""
         return await self._values(FileFacts, _FILES_OF, id=document_id)
+
+    async def is_in_archive(self, document_id: str) -> bool:
+        """Tell whether the historical archive has received every file that the document is in, packed with it."""
+        times = await self._tx.tuples(_HANDED_OVER, agency=self._agency_id, id=document_id)
+        return bool(times) and all(packed is not None and put_in <= packed for put_in, packed in times)
 
 
 def open_retention(work: SqlWork) -> SqlRetention:

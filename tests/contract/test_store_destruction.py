@@ -35,6 +35,7 @@ from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import destroyed_lines, merge_destroyed
 from gateway.store.destruction import open_destructions
 from gateway.store.store import SqlStore
+from gateway.store.tables_records import FileMemberRow, HandOverRow, WorkFileRow
 from tests.contract.test_store_holds import hold
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, draft, inbox_item, incoming, outgoing, stored
@@ -217,6 +218,77 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     ended = await desk.act(act.id)
     assert (ended.state, ended.counts["destroyed"], ended.counts["due"]) == (ActState.DONE, 3, 0)
     assert order.is_open
+
+
+async def handed_over(desk: Desk, n: int, *documents: str, state: str = "received") -> None:
+    """Put the documents into a file that the archive has received, or not."""
+    file = WorkFileRow(
+        agency_id=NORTH.agency_id,
+        id=f"fil_{n}",
+        code=f"0{n}.TH",
+        title="Harvest",
+        kind="usual",
+        year=2024,
+        closed_on=date(2024, 2, 29),
+        owner="prn_1",
+    )
+    package = HandOverRow(
+        agency_id=NORTH.agency_id,
+        id=f"hov_{n}",
+        file_id=file.id,
+        code=file.code,
+        target="",
+        sha256="",
+        size=1,
+        documents=1,
+        files=1,
+        by="prn_1",
+        at=desk.clock.now(),
+        state=state,
+    )
+    async with desk.store.writing() as tx:
+        tx.insert(file)
+        tx.insert(package)
+        await tx.commit()
+    for document in documents:
+        await put_into(desk, n, document)
+
+
+async def put_into(desk: Desk, n: int, document: str) -> None:
+    key = {"agency_id": NORTH.agency_id, "file_id": f"fil_{n}", "document_id": document}
+    async with desk.store.writing() as tx:
+        tx.insert(FileMemberRow(**key, partner="", symbol="", by="prn_1", at=desk.clock.now()))
+        await tx.commit()
+
+
+async def test_what_the_archive_has_received_may_go_though_it_stays_for_ever_there(desk: Desk) -> None:
+    """R103: by an act of its own; a document that came into its file later, or whose other file waits, stays."""
+    permanent, elsewhere, preserved = [await desk.arrives(n, type_name="Decision") for n in (1, 2, 3)]
+    recalled = await desk.arrives(4, state=InState.RECALLED)
+    latecomer, unanswered = await desk.arrives(5), await desk.arrives(6)
+    await desk.has_table()
+    await handed_over(desk, 1, permanent.id, elsewhere.id, preserved.id, recalled.id)
+    await handed_over(desk, 2, elsewhere.id, unanswered.id, state="packed")
+    desk.clock.advance(timedelta(minutes=1))
+    await put_into(desk, 1, latecomer.id)
+    extent = Extent(documents=(preserved.id,))
+    await preservation.begin(desk.store, desk.clock, NORTH, extent, WHY, "12/QĐ-TTr")
+    with pytest.raises(Clash, match="permanent: 1"):
+        await desk.proposed(permanent.id)
+
+    rule = replace(desk.rule(), handed_over=True)
+    act = await destruction.propose(desk.store, desk.clock, NORTH, rule, WHY)
+    assert await desk.states(act) == {permanent.id: ("due", None), preserved.id: ("refused", "preserved")}
+    today = local(desk.clock.now()).date()
+    await destruction.assess(desk.store, desk.clock, NORTH, act.id, "3/BB", today, "A, B, C")
+    await destruction.approve(desk.store, desk.clock, HEAD_OF, act.id, "12/QĐ", today)
+    await destruction.confirm(desk.store, desk.clock, SECOND, act.id)
+    await desk.run()
+
+    assert (await desk.states(act))[permanent.id] == ("destroyed", None)
+    assert not await desk.is_readable(permanent.envelope_digest)
+    for document in (elsewhere, preserved, recalled, latecomer, unanswered):
+        assert await desk.is_readable(document.envelope_digest)
 
 
 async def test_a_rule_that_may_destroy_nothing_is_refused_with_the_rules_that_stand_against_it(

@@ -61,7 +61,8 @@ async def propose(request: PageRequest) -> web.StreamResponse:
     if last_day is None:
         return await show_acts(request, [("until", request.say("books.day.unreadable"))])
     classes = tuple(filter(None, map(str.strip, text("classes").splitlines())))
-    rule = DestructionRule(until=last_day, classes=classes, documents=tuple(text("documents").split()))
+    documents, handed_over = tuple(text("documents").split()), "handed_over" in request.form
+    rule = DestructionRule(until=last_day, classes=classes, documents=documents, handed_over=handed_over)
     act = await destruction.propose(deps.store, deps.clock, request.scope(), rule, text("reason"))
     return request.confirm(f"{PATH}/{act.id}", "books.destruction.proposed")
 
