@@ -22,7 +22,7 @@ from tests.support.letters import LETTER
 from tests.support.pdf_pages import assembled
 
 # Generous for a busy machine; a page that takes longer is given up.
-SECONDS = 8.0
+SECONDS = 20.0
 GOOD = scans.as_pdf(scans.scanned_letter(LETTER, dots=150))
 
 

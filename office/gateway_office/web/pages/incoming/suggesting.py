@@ -61,7 +61,7 @@ async def suggest_receiver(
             return SuggestedChoice(value=unit.value, name=unit.name, day=day, reason=reason)
     past = await request.deps.past.load(*request.incoming)
     best = past.suggest(bare_words(document.subject), _party(document), receivers)
-    return await _with_reason(request, document, best, receivers, "incoming.suggest") if best else None
+    return await _with_reason(request, document, best, receivers, is_label=False) if best else None
 
 
 async def suggest_label(
@@ -77,7 +77,7 @@ async def suggest_label(
         return None
     past = await request.deps.past.load_labels(*request.incoming)
     best = past.suggest(bare_words(document.subject), _party(document), labels, document.id)
-    return await _with_reason(request, document, best, labels, "tags.suggest") if best else None
+    return await _with_reason(request, document, best, labels, is_label=True) if best else None
 
 
 async def similar_lines(request: PageRequest, document: IncomingDocument) -> Sequence[ListLine]:
@@ -91,7 +91,8 @@ async def _with_reason(
     document: IncomingDocument,
     best: Suggestion,
     choices: Mapping[str, OpenChoice],
-    words: str,
+    *,
+    is_label: bool,
 ) -> SuggestedChoice:
     kind = "both" if best.of_sender and best.words else "sender" if best.of_sender else "words"
     choice = choices[best.choice]
@@ -100,7 +101,7 @@ async def _with_reason(
         name=choice.name,
         day=await _day_within(request, best.days),
         reason=request.say(
-            f"{words}.{kind}",
+            f"tags.suggest.{kind}" if is_label else f"incoming.suggest.{kind}",
             count=best.count,
             total=best.total,
             sender=document.sender_name or document.sender_code,
