@@ -230,7 +230,7 @@ def sought(query: str) -> Sought:
 def hits(text: str, query: Sought) -> Iterator[tuple[int, int]]:
     """Yield start and end of each word in `text` that the query finds, to be highlighted."""
     pairs = [(word.lstrip("".join(SearchRole)), term.is_whole) for term in query.terms for word in term.words]
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(text) if pairs else ():
         word = fold(match[0])
         if any(word == w or (not is_whole and word.startswith(w)) for w, is_whole in pairs if w):
             yield match.span()

@@ -31,6 +31,11 @@ from gateway.store.row import among, to_json, value_of
 from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
 from gateway.store.transaction import Transaction
 
+_BY_IDS = (
+    select(PersonRow)
+    .where(among(col(PersonRow.id), "ids"))
+    .order_by(col(PersonRow.folded), col(PersonRow.id))
+)
 _NAMES = select(col(PersonRow.id), col(PersonRow.name)).where(among(col(PersonRow.id), "ids"))
 
 
@@ -65,6 +70,10 @@ class SqlPeople(NodeRows):
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of these persons by id; unknown ids are left out."""
         return dict(await self._tx.tuples(_NAMES, ids=sorted(set(ids)))) if ids else {}
+
+    async def of_many(self, ids: Collection[str]) -> Sequence[Person]:
+        """Return these persons, sorted by name."""
+        return await self._tx.values(to_person, _BY_IDS, ids=sorted(set(ids))) if ids else []
 
     async def all(self) -> Sequence[Person]:
         """Return all persons, also blocked ones, sorted by name."""

@@ -135,10 +135,10 @@ async def heads_of(services: AccountServices, agency_id: str) -> Sequence[Person
 async def holders_of(services: AccountServices, agency_id: str, role: PostRole) -> Sequence[Person]:
     """List the persons who have this role in the agency today, or in the node for the empty id."""
     now = services.clock.now()
-    async with services.accounts.read() as view:
+    async with services.accounts.read_few() as view:
         posts = await view.posts.in_agency(agency_id)
         ids = {post.person_id for post in posts if post.role is role and post.holds(now)}
-        people = [p for p in await view.people.all() if p.id in ids] if ids else []
+        people = await view.people.of_many(ids)
     return [p for p in people if p.is_active]
 
 
