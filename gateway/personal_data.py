@@ -79,7 +79,8 @@ async def find(store: SqlStore, clock: Clock, person_text: str) -> AsyncIterator
 
 
 async def erase(store: SqlStore, clock: Clock, person_text: str, decision: str, why: str, by: str) -> Erasure:
-    """Erase each text without a rule against it, and record the decision. Clash without one, and where everything stays."""
+    """Erase each text without a rule against it, and record the decision. Clash without one, for
+    namesakes, and where everything stays."""
     if not decision.strip() or not why.strip():
         raise Clash("an erasure names the decision and its reason", code="GW-PERSONAL-DECISION")
     names: dict[str, set[str]] = {}
@@ -87,16 +88,20 @@ async def erase(store: SqlStore, clock: Clock, person_text: str, decision: str, 
     async for datum in find(store, clock, person_text):
         if datum.obstacle is not None:
             staying += 1
-        elif datum.place.kind is SourceKind.ACCOUNT:
+        elif datum.place.kind is not SourceKind.ACCOUNT:
+            names.setdefault(datum.place.id, set()).add(datum.place.field.partition(".")[0])
+        elif datum.place.is_alone:
             accounts.append(datum.place.id)
         else:
-            names.setdefault(datum.place.id, set()).add(datum.place.field.partition(".")[0])
+            staying += 1
+    accounts = [*dict.fromkeys(accounts)]
+    if len(accounts) > 1:
+        raise Clash("several accounts have this name; give the sign-in name", code="GW-PERSONAL-WHO")
     for id, fields in names.items():
         try:
             texts += len(await erase_texts(store, clock, id, sorted(fields), by, f"{decision}: {why}"))
         except Clash:
             staying += len(fields)
-    accounts = [*dict.fromkeys(accounts)]
     if not texts and not accounts:
         raise Clash(
             "nothing that names this person may be erased; see the rules with: gateway people personal-data",

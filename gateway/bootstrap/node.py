@@ -230,8 +230,7 @@ class OpenNode(NodeCore):
                 return False
             return await intake.step(self.inn, workers.receive_batch, lease)
 
-        # The loops that each loop makes work for are rung, so that they look at once, also in other
-        # processes; the lookout is the net.
+        # Loops that get work are rung, so that they look at once, also in other processes; the lookout is the net.
         events = (EVENTS_WRITTEN,)
         # Where there is an office, arrivals are soon shown to a person.
         drawn = (*events, "drawer")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gateway.cli.node import CommandContext
     from gateway.domain.account import AgencyScope
     from gateway.personal_data import PersonalDatum
+    from gateway.ports.services import Clock
+    from gateway.store.store import SqlStore
 
 _LONGEST = 4096
 
@@ -195,17 +197,13 @@ async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
 @verb("thu.tran@example.org", "0912345678 -o json")
 async def personal_data(call: Invocation, core: OpenStore, person: PersonText) -> None:
     """Report where this node has a person's data, and the rule that lets each of them stay."""
-    from gateway.personal_data import find
-
-    codes = {agency.id: agency.code for agency in await core.store.hosted()}
-    places = [datum async for datum in find(core.store, core.clock, person)]
-    output.rows(call, [_datum_record(datum, codes) for datum in places], _PLACES)
+    await _tell_data(call, core.store, core.clock, person)
 
 
 @verb(
     "thu.tran@example.org --decision '12/QD-STTTT' --why 'Asked for by the person' --as 'A. Leader'",
     "0912345678 --decision '12/QD-STTTT' --why 'Asked for by the person' --as 'A. Leader' --yes",
-    ask="cli.ask.personal_erase",
+    writes=True,
 )
 async def erase(
     call: Invocation,
@@ -215,16 +213,26 @@ async def erase(
     why: Why,
     as_: As,
 ) -> None:
-    """Erase a person's data by decision, as far as no rule stands against it: texts of the log, and accounts that are
-    over. Letters go with their retention."""
+    """List a person's data, each with the rule against its erasure; then erase by decision what has none: texts of the
+    log, and the account if it is over."""
     from gateway.personal_data import erase as erase_data
 
     signed_in = await sign_in(call, core, as_)
     if not signed_in.person.roles & {Role.PEOPLE, Role.HEAD}:
         raise Denied("only a person with the role people or head may erase personal data", code="GW-ROLE")
+    await _tell_data(call, core.store, core.clock, person)
+    call.ask("cli.ask.personal_erase", person=person, decision=decision)
     by = signed_in.person.id
     erasure = await erase_data(core.store, core.clock, person, decision, why, by)
     output.record(call, output.fields(erasure, "texts accounts staying"), id_key="texts")
+
+
+async def _tell_data(call: Invocation, store: SqlStore, clock: Clock, person: str) -> None:
+    from gateway.personal_data import find
+
+    codes = {agency.id: agency.code for agency in await store.hosted()}
+    places = [datum async for datum in find(store, clock, person)]
+    output.rows(call, [_datum_record(datum, codes) for datum in places], _PLACES)
 
 
 def _datum_record(datum: PersonalDatum, codes: Mapping[str, str]) -> dict[str, Any]:

@@ -120,3 +120,26 @@ async def test_an_account_in_use_stays_and_one_that_is_over_leaves_its_id(
     assert [name for (name,) in names] == ["Người đã xóa dữ liệu"]
     assert await places(book, "thu.tran") == {}
     await add_person(book)
+
+
+async def test_nothing_of_another_person_goes_by_a_part_of_the_name_or_by_a_name_that_two_have(
+    store: SqlStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    book = Book(store=store, clock=clock, pool=pool)
+    person = await add_person(book)
+    namesake = replace(person, id="prn_2", login="thu.hai", email=None)
+    async with store.changing_rows() as tx:
+        await SqlPeople(tx).add(namesake, Credentials())
+        for account in (person, namesake):
+            await SqlPeople(tx).save(replace(account, blocked_at=clock.now()))
+    async with committing(store) as work:
+        data = {"reason": "Thửa đất của bà Trần Thị Thửng"}
+        await work.events.append(EventKind.PERSON_BLOCKED, "prn_9", clock.now(), data)
+    await book.pages(1)
+
+    assert {kind for kind, _ in await places(book, "Thử")} == {SourceKind.ACCOUNT}
+    with pytest.raises(Clash, match="may be erased"):
+        await personal_data.erase(store, clock, "Thử", DECISION, WHY, "prn_1")
+    with pytest.raises(Clash, match="several"):
+        await personal_data.erase(store, clock, "Trần Thị Thử", DECISION, WHY, "prn_1")
+    assert (await personal_data.erase(store, clock, "thu.hai", DECISION, WHY, "prn_1")).accounts == 1
