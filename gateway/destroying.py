@@ -66,9 +66,9 @@ async def destroy_some(store: SqlStore, clock: Clock, pool: Pool, blobs: FileBlo
 async def _destroy_batch(
     store: SqlStore, clock: Clock, pool: Pool, scope: AgencyScope, act_id: str, folder: Path
 ) -> bool:
-    """Take the next step of an act; return whether it ended now."""
-    now = clock.now()
+    """Take the next step of an act; return whether it ended now. `clock` is that of retention."""
     async with store.changing(scope) as work:
+        now = work.now()
         destructions = open_destructions(work)
         act = await destructions.work_on(act_id)
         if act.state not in DUE:  # another process ended it
@@ -80,7 +80,7 @@ async def _destroy_batch(
         if not items:
             await _end(work, act, now)
             return True
-        grounds, lines = await Grounds.load(work, now, act.rule), list[str]()
+        grounds, lines = await Grounds.load(work, clock.now(), act.rule), list[str]()
         for item in items:
             document = await find_document(work, item.document_id)
             obstacle = (await judge(work, document, grounds)).obstacle

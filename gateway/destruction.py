@@ -46,6 +46,7 @@ from gateway.policy.retention import document_expiry
 from gateway.ports.services import Clock
 from gateway.preservation import candidate
 from gateway.store.destruction import open_destructions
+from gateway.store.outbox import WAITING
 from gateway.store.retention import open_retention
 
 if TYPE_CHECKING:
@@ -248,7 +249,9 @@ async def _late_obstacle(work: SqlWork, document: Document) -> Obstacle | None:
         return Obstacle.SECRET
     if isinstance(document, OutgoingDocument) and document.state is not OutState.CANCELLED:
         deliveries = await work.deliveries.of_document(document.id)
-        if any(delivery.state in _UNSENT_STATES for delivery in deliveries):
+        # A recipient may have it while the answer of the axis is missing, and the node sends it once more.
+        rows = await work.outbox.of_subject(document.id)
+        if any(d.state in _UNSENT_STATES for d in deliveries) or any(row.state == WAITING for row in rows):
             return Obstacle.UNFINISHED
     return None
 

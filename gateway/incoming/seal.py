@@ -222,7 +222,7 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
         await work.events.append(
             EventKind.INBOX_STATUS,
             document.id,
-            services.clock.now(),
+            work.now(),
             {"state": document.state, "purged": True, "envelope": document.envelope_digest},
         )
         await work.commit()

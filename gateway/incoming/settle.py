@@ -175,7 +175,7 @@ async def give_up_waiting(services: IncomingServices, overdue: InboxPacket) -> b
             )
             await work.inbox.settle(row, None)
             details = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
-            await work.events.append(EventKind.INBOX_INVALID, packet.id, services.clock.now(), details)
+            await work.events.append(EventKind.INBOX_INVALID, packet.id, work.now(), details)
             await work.commit()
     except Clash:
         return False

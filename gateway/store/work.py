@@ -4,6 +4,7 @@ scope. Out: repositories whose writes all become visible together at `commit`, o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -93,6 +94,10 @@ class SqlWork:
         self._follower = follower
         self.arguments = (tx, scope, clock, follower)
         self.scope = scope
+
+    def now(self) -> datetime:
+        """Return the time for what is written. Retention has a clock of its own, which may be behind after a jump."""
+        return self._clock.now()
 
     async def agency(self) -> HostedAgency:
         """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it

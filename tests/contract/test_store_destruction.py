@@ -38,7 +38,17 @@ from gateway.store.store import SqlStore
 from gateway.store.tables_records import FileMemberRow, HandOverRow, WorkFileRow
 from tests.contract.test_store_holds import hold
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, draft, inbox_item, incoming, outgoing, stored
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    delivery,
+    draft,
+    inbox_item,
+    incoming,
+    outbox_item,
+    outgoing,
+    stored,
+)
 
 HEAD = "class,type,file_kind,months,start,valid_from,valid_until,basis\n"
 TABLE = (
@@ -154,7 +164,9 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     permanent = await desk.arrives(5, type_name="Decision")
     secret = await desk.leaves(2, is_sealed=True)
     young_type = await desk.arrives(6, type_name="Other")
-    unsent = await desk.leaves(3, to_state="failed")
+    unsent, sent_twice = await desk.leaves(3, to_state="failed"), await desk.leaves(4)
+    # Its recipient has it; the answer of the axis was lost, and the node will send it once more.
+    await stored(desk.store, outbox_item(desk.clock, subject_id=sent_twice.id))
     suspect = await desk.arrives(8)
     content = HeldContent(digest=suspect.envelope_digest, size=9, owner_kind="inbox", owner_id="box_8")
     async with desk.store.changing(NORTH) as work:
@@ -169,7 +181,7 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     assert plan.count == 3
     assert plan.refused == {
         "preserved": 1,
-        "unfinished": 2,
+        "unfinished": 3,
         "permanent": 1,
         "secret": 2,
         "unknown": 1,
@@ -190,6 +202,7 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
         under_order.id: "preserved",
         open_one.id: "unfinished",
         unsent.id: "unfinished",
+        sent_twice.id: "unfinished",
         suspect.id: "secret",
         secret.id: "secret",
     }
@@ -197,7 +210,8 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
         assert not await desk.is_readable(document.envelope_digest)
     assert await desk.is_readable(shared.envelope_digest, SOUTH)
     assert [await desk.is_stored(d.envelope_digest) for d in (arrived, sent, shared)] == [False, False, True]
-    for document in (under_order, open_one, permanent, secret, young_type, young, unsent, suspect):
+    stays = (under_order, open_one, permanent, secret, young_type, young, unsent, sent_twice, suspect)
+    for document in stays:
         assert await desk.is_readable(document.envelope_digest)
     async with desk.store.read(NORTH) as work:
         stone = (await work.incoming.get(arrived.id)).destroyed
@@ -218,6 +232,25 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     ended = await desk.act(act.id)
     assert (ended.state, ended.counts["destroyed"], ended.counts["due"]) == (ActState.DONE, 3, 0)
     assert order.is_open
+
+
+async def test_what_is_written_has_the_time_of_the_clock_and_not_of_retention(desk: Desk) -> None:
+    """A clock that jumped ahead ends no retention for a day; what happens in that day has its own time."""
+    letter = await desk.arrives(1)
+    await desk.has_table()
+    await after_years(desk)
+    await desk.confirmed()
+    settled = ManualClock(desk.clock.now())
+    desk.clock.advance(timedelta(hours=5))
+    await destroying.destroy_some(desk.store, settled, desk.pool, desk.blobs, desk.folder)
+
+    async with desk.store.read(NORTH) as work:
+        (event,) = [
+            e for e in await work.events.of_subject(letter.id) if e.kind is EventKind.DOCUMENT_DESTROYED
+        ]
+        stone = (await work.incoming.get(letter.id)).destroyed
+    assert stone is not None
+    assert event.at == stone.at == desk.clock.now()
 
 
 async def handed_over(desk: Desk, n: int, *documents: str, state: str = "received") -> None:

@@ -11,6 +11,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.comments import Comment, Reader
 from gateway.domain.document import UNREADABLE
 from gateway.errors import Clash
+from gateway.stored_content import refuse_destroyed
 from gateway_office.services import OfficeIncomingServices
 
 LONGEST = 1000
@@ -45,7 +46,7 @@ async def look(services: OfficeIncomingServices, scope: AgencyScope, incoming_id
 async def add_comment(
     services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str, text: str
 ) -> Comment:
-    """Add a comment. Raise Clash for none or a long one, and where the document cannot be read."""
+    """Add a comment. Raise Clash for none or a long one, and where the document cannot be read or was destroyed."""
     words, now = " ".join(text.split()), services.clock.now()
     if not words or len(words) > LONGEST:
         raise Clash(f"a comment has 1 to {LONGEST} letters", code="GW-COMMENT")
@@ -53,6 +54,7 @@ async def add_comment(
         document = await work.incoming.get(incoming_id)
         if document.state in UNREADABLE:
             raise Clash(f"the document {incoming_id} cannot be read", code="GW-UNREADABLE")
+        refuse_destroyed(document)
         comment = Comment(
             id=services.clock.new_id("cmt_"),
             document_id=document.id,

@@ -16,6 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
+from gateway.stored_content import refuse_destroyed
 from gateway_office.domain.work_file import FileKind, FileMember, WorkFile
 from gateway_office.services import TodoServices
 from gateway_office.store.store import OfficeWork
@@ -186,6 +187,8 @@ async def put_in(services: TodoServices, scope: AgencyScope, document_id: str, c
         is_struck = isinstance(document, PaperLetter) and document.struck_at is not None
         if is_struck or (not isinstance(document, PaperLetter) and document.state not in FILED_STATES):
             raise Clash(f"{document_id} is not in the register, or was recalled", code="GW-FILE-DOCUMENT")
+        if not isinstance(document, PaperLetter):
+            refuse_destroyed(document)
         file = await _find_at_work(work, code)
         partner, symbol = _other_side(document)
         member = FileMember(
