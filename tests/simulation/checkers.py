@@ -370,6 +370,8 @@ class _Check:
         if document["kind"] not in _LETTER_KINDS:
             return
         body = json.loads(document["body"])
+        if body.get("destroyed") is not None:
+            return
         files = {file["name"]: side.digest_of(file) for file in body["files"]}
         updated = any(f["code"] == "15" for f in self._facts[document["id"]])
         if files != sent.files and not updated:

@@ -87,7 +87,7 @@ class Person(Caller):
     post = ""
 
     def __init__(self, crowd: Crowd, cast: Cast, diary: Diary) -> None:
-        self.role = self.post
+        self.role = self.role or self.post
         super().__init__(crowd, cast)
         self.diary = diary
         self.id = self.host.site.people[cast.code, self.post]

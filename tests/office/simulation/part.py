@@ -23,7 +23,7 @@ from gateway_office.accounts.acting import Administrator
 from gateway_office.bootstrap.office import Office, open_office
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import CallOrigin
-from tests.office.simulation import clerks, recount
+from tests.office.simulation import archivists, clerks, recount
 from tests.office.simulation.diary import Diary
 from tests.simulation.callers import Caller, Crowd
 from tests.simulation.checkers import read
@@ -44,6 +44,7 @@ _MACHINE = Administrator(principal_id="operator")
 _PASSWORD = "Trời mưa 7 ngày"
 _ORIGIN = CallOrigin(address="192.0.2.7", agent="A browser")
 _LEFT_TO_CLERKS = 0.6
+_WITH_ARCHIVISTS = 0.4
 
 
 class Part:
@@ -77,13 +78,17 @@ class Part:
         crowd.numbered_by_node, crowd.left_to_clerks = NUMBERED_BY_NODE, _LEFT_TO_CLERKS
         kinds = (clerks.Clerk, clerks.Head, clerks.Officer, clerks.SecondOfficer)
         casts = [cast for cast in CASTS if not codes or cast.code in codes]
-        return [kind(crowd, cast, self.diary) for cast in casts for kind in kinds]
+        persons: list[Caller] = [kind(crowd, cast, self.diary) for cast in casts for kind in kinds]
+        if crowd.world.chance("archivists").random() < _WITH_ARCHIVISTS:
+            persons += [archivists.Archivist(crowd, cast, self.diary) for cast in casts]
+        return persons
 
     def remains(self, world: World) -> list[str]:
-        return recount.remains(world)
+        return [*recount.remains(world), *archivists.remains(read(world))]
 
     def check(self, world: World) -> list[str]:
-        return [*recount.check_sides(read(world), self.diary, NUMBERED_BY_NODE)]
+        sides = read(world)
+        return [*recount.check_sides(sides, self.diary, NUMBERED_BY_NODE), *archivists.check(sides)]
 
     async def check_running(self, world: World) -> list[str]:
         return await recount.check_running(world)
