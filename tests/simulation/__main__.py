@@ -39,6 +39,7 @@ def main() -> int:
         has_office=words.office,
         axis=words.axis,
         has_hot_folder=words.hot_folder,
+        has_archivists=words.archivists,
         programs=programs_in(words),
     )
     result = run_plan(plan)
@@ -79,6 +80,11 @@ def _parsed() -> argparse.Namespace:
         help="two agencies whose documents go by the hot folder (without an office), or none",
     )
     parser.add_argument(
+        "--archivists",
+        action=argparse.BooleanOptionalAction,
+        help="offices with keepers of records, or without",
+    )
+    parser.add_argument(
         "--film", action="store_true", help="show the whole film, also of a run that went well"
     )
     parser.add_argument("--detail", action="store_true", help="show counts of everything")
@@ -116,6 +122,7 @@ def _many(words: argparse.Namespace) -> int:
             has_office=words.office,
             axis=words.axis,
             has_hot_folder=words.hot_folder,
+            has_archivists=words.archivists,
             programs=programs_in(words),
         )
         print(f"seed {plan.seed}", flush=True)

@@ -67,6 +67,8 @@ class Crowd:
     """Agencies that may be written to; a program may add some."""
     started: list[asyncio.Task[None]] = field(default_factory=list)
     """Callers that a program started."""
+    has_archivists: bool | None = None
+    """Whether offices have keepers of records; the seed decides for None."""
     acts: dict[str, int] = field(default_factory=dict)
     makers: Mapping[tuple[str, str], Callable[[Crowd, Cast], Caller]] = field(default_factory=dict)
     """Other programs of agencies, by role and code."""

@@ -60,9 +60,9 @@ AXES = HUB, EMBEDDED = "hub", "embedded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send
-    (none named: all); `has_office` and `has_hot_folder` None, `axis` "" let the seed decide; `programs` run whatever
-    the seed draws, without an office; the film has the `film_length` last events, up to the event `last_event`."""
+    """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send (none
+    named: all); the seed decides where `has_office`, `has_hot_folder` or `has_archivists` is None, or `axis` ""; `programs`
+    run whatever the seed draws, without an office; the film has the `film_length` last events, up to `last_event`."""
 
     seed: int
     hours: float = 1.5
@@ -72,6 +72,7 @@ class Plan:
     axis: str = ""
     has_hot_folder: bool | None = None
     programs: tuple[str, ...] = ()
+    has_archivists: bool | None = None
     last_event: int = 0
     film_length: int = FILM_LENGTH
 
@@ -308,6 +309,7 @@ async def _live(
     temper = plan.temper()
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
+    crowd.has_archivists = plan.has_archivists
     if temper.has_hot_folder:
         crowd.makers = hot_folder.MAKERS
     callers = [

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -208,8 +209,12 @@ def _lines(side: Rows, events: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     the node's list; that no line waits; and that its line in the register and its digests stayed."""
     states = {act["id"]: act["state"] for act in side["destruction"]}
     reported = Counter(row["subject_id"] for row in events["document.destroyed"])
-    entries = [json.loads(line) for line in destroyed_lines(side.folder) if line.startswith("{")]
-    listed = {entry["document"] for entry in entries if entry["is_destroyed"]}
+    listed = set()
+    for line in destroyed_lines(side.folder):
+        with suppress(ValueError):  # a line that a crash cut off is no entry
+            entry = json.loads(line)
+            if entry["is_destroyed"]:
+                listed.add(entry["document"])
     by_lines = Counter(r["document_id"] for r in side["destruction_item"] if r["state"] == "destroyed")
     for row in side["destruction_item"]:
         if row["state"] == "due" and states[row["act_id"]] == "done":

@@ -79,7 +79,8 @@ class Part:
         kinds = (clerks.Clerk, clerks.Head, clerks.Officer, clerks.SecondOfficer)
         casts = [cast for cast in CASTS if not codes or cast.code in codes]
         persons: list[Caller] = [kind(crowd, cast, self.diary) for cast in casts for kind in kinds]
-        if crowd.world.chance("archivists").random() < _WITH_ARCHIVISTS:
+        is_drawn = crowd.world.chance("archivists").random() < _WITH_ARCHIVISTS
+        if is_drawn if crowd.has_archivists is None else crowd.has_archivists:
             persons += [archivists.Archivist(crowd, cast, self.diary) for cast in casts]
         return persons
 
