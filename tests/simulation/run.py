@@ -60,9 +60,9 @@ AXES = HUB, EMBEDDED = "hub", "embedded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send (none
+    """Plan of one run. `without` names kinds of faults and programs left out, `callers` the agencies that send (none
     named: all); the seed decides where `has_office`, `has_hot_folder` or `has_archivists` is None, or `axis` ""; `programs`
-    run whatever the seed draws, without an office; the film has the `film_length` last events, up to `last_event`."""
+    run whatever the seed draws, without an office; the film has the `film_length` last events, up to that event."""
 
     seed: int
     hours: float = 1.5
