@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from gateway import destruction, preservation, retention
 from gateway.domain.account import AgencyScope
 from gateway.domain.destruction import ActState, Destruction, DestructionRule
-from gateway.domain.document import Document
+from gateway.domain.document import Document, Kind
 from gateway.domain.preservation import Extent
 from gateway.domain.retention import RetentionRow, RetentionStart
 from gateway.domain.wall_clock import local
@@ -224,7 +224,7 @@ def _lines(side: Rows, events: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     for table in ("incoming_document", "outgoing_document"):
         for row in side[table]:
             body = json.loads(row["body"])
-            is_gone, is_whole = body.get("destroyed") is not None, row["kind"] in ("document", "replacement")
+            is_gone, is_whole = body.get("destroyed") is not None, Kind(row["kind"]).is_whole
             counts = (by_lines[row["id"]], reported[row["id"]], int(row["id"] in listed))
             if (is_whole and counts[:2] != (is_gone, is_gone)) or (counts[2] < is_gone and is_whole):
                 yield f"{row['id']}: destroyed {is_gone}, by (lines, events, entries) {counts}"
