@@ -80,9 +80,9 @@ async def _destroy_batch(
         if not items:
             await _end(work, act, now)
             return True
-        grounds, lines = await Grounds.load(work, clock.now(), act.rule), list[str]()
-        for item in items:
-            document = await find_document(work, item.document_id)
+        documents = [await find_document(work, item.document_id) for item in items]
+        grounds, lines = await Grounds.load(work, clock.now(), act.rule, documents), list[str]()
+        for item, document in zip(items, documents, strict=True):
             obstacle = (await judge(work, document, grounds)).obstacle
             if obstacle is None:
                 await _destroy(work, act, item, document, now)

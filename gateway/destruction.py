@@ -47,7 +47,7 @@ from gateway.ports.services import Clock
 from gateway.preservation import candidate
 from gateway.store.destruction import open_destructions
 from gateway.store.outbox import WAITING
-from gateway.store.retention import open_retention
+from gateway.store.retention import FilesOf, open_retention
 
 if TYPE_CHECKING:
     from gateway.store.store import SqlStore
@@ -64,18 +64,23 @@ _UNSENT_STATES = (State.QUEUED, State.SENDING, State.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """Rows that decide on every document of a page: the table of retention, the open orders, the rule and the day."""
+    """Rows that decide on every document of a page: the table of retention, the open orders, the files that the documents
+    are in, the rule and the day."""
 
     table: RetentionTable | None
     orders: Sequence[PreservationOrder]
+    files: FilesOf
     rule: DestructionRule
     today: date
 
     @classmethod
-    async def load(cls, work: SqlWork, now: datetime, rule: DestructionRule) -> Grounds:
+    async def load(
+        cls, work: SqlWork, now: datetime, rule: DestructionRule, documents: Sequence[Document]
+    ) -> Grounds:
         """Load them; no order is added before a writing unit of work ends."""
         table, orders = await retention.table_in_force(work), await work.preservation.open()
-        return cls(table=table, orders=orders, rule=rule, today=local(now).date())
+        files = await open_retention(work).files_of([document.id for document in documents])
+        return cls(table=table, orders=orders, files=files, rule=rule, today=local(now).date())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +193,11 @@ async def confirm(store: SqlStore, clock: Clock, scope: AgencyScope, id: str) ->
     while True:
         async with store.changing(scope) as work:
             act = await _load(work, id, ActState.APPROVED)
-            grounds = await Grounds.load(work, now, act.rule)
             items = await open_destructions(work).items(id, limit=PAGE, last_n=last, states=(ItemState.DUE,))
-            for item in items:
-                verdict = await judge(work, await find_document(work, item.document_id), grounds)
+            documents = [await find_document(work, item.document_id) for item in items]
+            grounds = await Grounds.load(work, now, act.rule, documents)
+            for item, document in zip(items, documents, strict=True):
+                verdict = await judge(work, document, grounds)
                 if verdict.obstacle is not None:
                     await leave_out(work, item, verdict.obstacle, now)
         if not items:
@@ -225,7 +231,8 @@ async def judge(work: SqlWork, document: Document, grounds: Grounds) -> Disposal
     if grounds.rule.handed_over and document.state is not InState.RECALLED:
         is_archived = await open_retention(work).is_in_archive(document.id)
     if grounds.table is not None:
-        expiry = document_expiry(await retention.facts_of(work, document), grounds.table.rows)
+        facts_of_document = await retention.facts_of(work, document, grounds.files)
+        expiry = document_expiry(facts_of_document, grounds.table.rows)
     if isinstance(document, IncomingDocument):
         is_secret, is_finished = document.state is InState.SEALED, document.state in _FINISHED_IN
     else:
@@ -249,11 +256,21 @@ async def _late_obstacle(work: SqlWork, document: Document) -> Obstacle | None:
         return Obstacle.SECRET
     if isinstance(document, OutgoingDocument) and document.state is not OutState.CANCELLED:
         deliveries = await work.deliveries.of_document(document.id)
-        # A recipient may have it while the answer of the axis is missing, and the node sends it once more.
-        rows = await work.outbox.of_subject(document.id)
-        if any(d.state in _UNSENT_STATES for d in deliveries) or any(row.state == WAITING for row in rows):
+        if any(delivery.state in _UNSENT_STATES for delivery in deliveries) or await _leaves(work, document):
             return Obstacle.UNFINISHED
     return None
+
+
+async def _leaves(work: SqlWork, document: OutgoingDocument) -> bool:
+    """Tell whether the node has still to send the document, or an update or a recall of it. A recipient may have it while
+    the answer of the axis is missing; then the node sends it once more."""
+    changes = [child for child in await work.outgoing.children(document.id) if not child.kind.is_whole]
+    if any(change.state not in _FINISHED_OUT for change in changes):
+        return True
+    for sent in (document, *changes):
+        if any(row.state == WAITING for row in await work.outbox.of_subject(sent.id)):
+            return True
+    return False
 
 
 async def find_document(work: SqlWork, id: str) -> Document:
@@ -305,7 +322,7 @@ async def _listed(
         # Each page in a unit of work of its own, so that writers go on.
         async with store.read(scope) as work:
             documents, side, cursor = await _read_page(work, rule, side, cursor)
-            grounds = await Grounds.load(work, now, rule)
+            grounds = await Grounds.load(work, now, rule, documents)
             items, obstacles = list[DestructionItem](), Counter[str]()
             for document in documents:
                 verdict = await judge(work, document, grounds)

@@ -31,7 +31,7 @@ from gateway.domain.wall_clock import is_in_span, local
 from gateway.errors import Clash
 from gateway.policy.retention import document_expiry, file_expiry
 from gateway.ports.services import Clock
-from gateway.store.retention import open_retention
+from gateway.store.retention import FilesOf, open_retention
 
 if TYPE_CHECKING:
     from gateway.store.store import SqlStore
@@ -87,8 +87,8 @@ async def preview(store: SqlStore, scope: AgencyScope, rows: Sequence[RetentionR
         present = table.rows if table is not None else ()
         for file in await open_retention(work).files():
             moved["files"] += _moved(file.code, file_expiry(file, present), file_expiry(file, rows))
-        async for document in _documents(work):
-            facts = await facts_of(work, document)
+        async for document, files in _documents(work):
+            facts = await facts_of(work, document, files)
             ends = document_expiry(facts, present), document_expiry(facts, rows)
             moved["documents"] += _moved(facts.code, *ends)
     all_moved = [*moved["files"], *moved["documents"]]
@@ -132,12 +132,15 @@ async def expiry_of_file(work: SqlWork, file: FileFacts) -> Expiry | None:
 async def expiry_of(work: SqlWork, document: IncomingDocument | OutgoingDocument) -> Expiry | None:
     """Return the end of a document's retention; None where the agency has no table."""
     table = await table_in_force(work)
-    return document_expiry(await facts_of(work, document), table.rows) if table is not None else None
+    files = await open_retention(work).files_of([document.id])
+    return document_expiry(await facts_of(work, document, files), table.rows) if table is not None else None
 
 
-async def facts_of(work: SqlWork, document: IncomingDocument | OutgoingDocument) -> DocumentFacts:
-    """Gather what decides on a document's retention."""
-    files = tuple(await open_retention(work).files_of(document.id))
+async def facts_of(
+    work: SqlWork, document: IncomingDocument | OutgoingDocument, files_of: FilesOf
+) -> DocumentFacts:
+    """Gather what decides on a document's retention. The caller asks for the files of all its documents at once."""
+    files = tuple(files_of.get(document.id, ()))
     if isinstance(document, OutgoingDocument):
         draft = document.draft
         types, day = (draft.type_key, draft.type_name), draft.issued_on or local(document.created_at).date()
@@ -165,14 +168,15 @@ def _moved(code: str, present: Expiry, planned: Expiry) -> list[MovedDay]:
     return [] if is_same else [MovedDay(code=code, present=present, planned=planned)]
 
 
-async def _documents(work: SqlWork) -> AsyncIterator[IncomingDocument | OutgoingDocument]:
-    """Yield the agency's documents of both directions, a page at a time."""
+async def _documents(work: SqlWork) -> AsyncIterator[tuple[IncomingDocument | OutgoingDocument, FilesOf]]:
+    """Yield the agency's documents of both directions with their files, a page at a time."""
     for repository in (work.incoming, work.outgoing):
         cursor: str | None = None
         while True:
             page = await repository.page(limit=_PAGE, cursor=cursor)
+            files = await open_retention(work).files_of([document.id for document in page.items])
             for document in page.items:
-                yield document
+                yield document, files
             cursor = page.next_cursor
             if cursor is None:
                 break

@@ -3,14 +3,15 @@ newest table; facts about files of records. Earlier tables stay, so that a forme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import and_, bindparam, select
 from sqlmodel import col
 
 from gateway.domain.retention import FileFacts, RetentionTable
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json, same, to_json
+from gateway.store.row import among, from_json, same, to_json
 from gateway.store.tables_records import FileMemberRow, HandOverRow, RetentionTableRow, WorkFileRow
 from gateway.store.work import SqlWork
 
@@ -22,10 +23,11 @@ _NEWEST = (
     .limit(1)
 )
 _FILES = select(_FILE).where(col(_FILE.agency_id) == bindparam("agency")).order_by(col(_FILE.code))
+_FACTS = (_FILE.id, _FILE.code, _FILE.kind, _FILE.retention, _FILE.closed_on)
 _FILES_OF = (
-    select(_FILE)
+    select(col(_MEMBER.document_id), *map(col, _FACTS))
     .join_from(_FILE, _MEMBER, same(col(_MEMBER.file_id), col(_FILE.id)))
-    .where(col(_MEMBER.agency_id) == bindparam("agency"), col(_MEMBER.document_id) == bindparam("id"))
+    .where(col(_MEMBER.agency_id) == bindparam("agency"), among(col(_MEMBER.document_id), "documents"))
     .order_by(col(_FILE.code))
 )
 _HANDED_OVER = (
@@ -41,6 +43,7 @@ _HANDED_OVER = (
     )
     .where(col(_MEMBER.agency_id) == bindparam("agency"), col(_MEMBER.document_id) == bindparam("id"))
 )
+FilesOf = Mapping[str, Sequence[FileFacts]]
 
 
 class SqlRetention(AgencyRows):
@@ -58,9 +61,15 @@ class SqlRetention(AgencyRows):
         """Return the facts about all files of records, by their codes."""
         return await self._values(FileFacts, _FILES)
 
-    async def files_of(self, document_id: str) -> Sequence[FileFacts]:
-        """Return the facts about the files that a document is in."""
-        return await self._values(FileFacts, _FILES_OF, id=document_id)
+    async def files_of(self, document_ids: Sequence[str]) -> FilesOf:
+        """Return the facts about the files that each of these documents is in, by the document's id."""
+        files = defaultdict[str, list[FileFacts]](list)
+        for document_id, id, code, kind, retention, closed_on in await self._tx.tuples(
+            _FILES_OF, agency=self._agency_id, documents=list(document_ids)
+        ):
+            facts = FileFacts(id=id, code=code, kind=kind, retention=retention, closed_on=closed_on)
+            files[document_id].append(facts)
+        return files
 
     async def is_in_archive(self, document_id: str) -> bool:
         """Tell whether the historical archive has received every file that the document is in, packed with it."""

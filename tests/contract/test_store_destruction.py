@@ -23,7 +23,7 @@ from gateway.domain.destruction import (
     ItemState,
     Obstacle,
 )
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, OutState
+from gateway.domain.document import IncomingDocument, InState, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import HeldContent, HoldState
 from gateway.domain.identity import Digest
@@ -38,6 +38,7 @@ from gateway.store.store import SqlStore
 from gateway.store.tables_records import FileMemberRow, HandOverRow, WorkFileRow
 from tests.contract.test_store_holds import hold
 from tests.support.clock import ManualClock
+from tests.support.statements import noted_statements
 from tests.support.stores import (
     NORTH,
     SOUTH,
@@ -167,6 +168,11 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     unsent, sent_twice = await desk.leaves(3, to_state="failed"), await desk.leaves(4)
     # Its recipient has it; the answer of the axis was lost, and the node will send it once more.
     await stored(desk.store, outbox_item(desk.clock, subject_id=sent_twice.id))
+    # A recall of each has not left: one is not packed, one waits for the axis.
+    recalled = [await desk.leaves(n) for n in (5, 6)]
+    for n, state in ((5, OutState.QUEUED), (6, OutState.PACKED)):
+        await desk.leaves(n + 10, kind=Kind.RECALL, parent_id=f"msg_{n}", state=state)
+    await stored(desk.store, outbox_item(desk.clock, subject_id="msg_16"))
     suspect = await desk.arrives(8)
     content = HeldContent(digest=suspect.envelope_digest, size=9, owner_kind="inbox", owner_id="box_8")
     async with desk.store.changing(NORTH) as work:
@@ -181,7 +187,7 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     assert plan.count == 3
     assert plan.refused == {
         "preserved": 1,
-        "unfinished": 3,
+        "unfinished": 5,
         "permanent": 1,
         "secret": 2,
         "unknown": 1,
@@ -203,6 +209,7 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
         open_one.id: "unfinished",
         unsent.id: "unfinished",
         sent_twice.id: "unfinished",
+        **{document.id: "unfinished" for document in recalled},
         suspect.id: "secret",
         secret.id: "secret",
     }
@@ -232,6 +239,16 @@ async def test_what_has_ended_goes_in_both_directions_and_what_may_not_go_stays_
     ended = await desk.act(act.id)
     assert (ended.state, ended.counts["destroyed"], ended.counts["due"]) == (ActState.DONE, 3, 0)
     assert order.is_open
+
+
+async def test_a_look_at_many_documents_asks_for_their_files_once_a_page(desk: Desk) -> None:
+    for n in range(5):
+        await desk.arrives(n)
+    await desk.has_table()
+    with noted_statements() as statements:
+        plan = await destruction.preview(desk.store, desk.clock, NORTH, desk.rule())
+    assert plan.refused == {"not_ended": 5}
+    assert statements.reads("work_file") == 2  # arrivals, and what was sent
 
 
 async def test_what_is_written_has_the_time_of_the_clock_and_not_of_retention(desk: Desk) -> None:

@@ -92,7 +92,7 @@ async def test_a_table_is_looked_at_before_it_counts_and_the_newest_counts(
     async with store.read(SOUTH) as work:
         assert await open_retention(work).newest() is None
         assert await open_retention(work).files() == []
-        assert await open_retention(work).files_of(letter.id) == []
+        assert await open_retention(work).files_of([letter.id]) == {}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ WORDS = b"words that nobody guesses"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What is known of a document outside the node."""
+    """A document as the test has made it."""
 
     id: str
     digest: Digest
