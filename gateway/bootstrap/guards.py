@@ -39,8 +39,9 @@ from gateway.ports.services import Clock, Pool, Posted, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
-from gateway.store.blobs import SCRATCH, FileBlobs, FileVault
+from gateway.store.blobs import SCRATCH, FileBlobs
 from gateway.store.folder_marks import FolderMarks
+from gateway.store.holds import FileVault
 from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
