@@ -28,6 +28,7 @@ GatewayError
     StaleLease          P  discarded                   a worker woke after its lease had run out
     AlteredContent      P  not served, alert           stored bytes are not those that were taken in
     MissingContent      R  not served now              the file of stored bytes is not there
+    ContentStoreDown    R  nothing yet                 the object store with large content does not answer, or refuses
     InMaintenance       R  nothing; sent again later   an operator stated a maintenance
   ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
   NotFound              P  404
@@ -314,6 +315,13 @@ class MissingContent(StoreFailure):
 
     code = "GW-S-411"
     label_key = "error.missing_content"
+
+
+class ContentStoreDown(StoreFailure):
+    """The object store with large content does not answer, or refuses; nothing is lost, try again."""
+
+    code = "GW-S-511"
+    label_key = "error.content_store_down"
 
 
 class InMaintenance(StoreFailure):

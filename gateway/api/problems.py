@@ -187,6 +187,7 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
             (errors.StaleLease, "stale-lease", 409),
             (errors.AlteredContent, "altered-content", 500),
             (errors.MissingContent, "missing-content", 503),
+            (errors.ContentStoreDown, "content-store-down", 503),
             (errors.InMaintenance, "maintenance", 503),
             (errors.ScannerDown, "scanner-down", 503),
             (errors.NotFound, "not-found", 404),

@@ -22,6 +22,7 @@ from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
+from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
 from gateway.store.folder_marks import FolderMarks, backup_place, is_marked
 from gateway.store.store import SqlStore
@@ -33,6 +34,7 @@ from gateway.workers.key_watch import KeyWatch
 
 if TYPE_CHECKING:
     from gateway.registry_authoring.axis_lists import SqlAxisLists
+    from gateway.store.bucket_content import BucketContent
     from gateway.trust.pkcs11_keys import TokenKeys
 
 
@@ -135,6 +137,29 @@ def data_room(settings: Settings, marks: FolderMarks) -> Room:
         other_folders=(folders["data"], *([folders["database"]] if "database" in folders else [])),
         is_right=marks.check,
     )
+
+
+def open_bucket(settings: Settings, store: SqlStore, clock: Clock) -> BucketContent | None:
+    """Return the bucket with large content; None where the settings name none. Nothing calls it yet."""
+    content = settings.content
+    if not content.bucket or content.secret_key is None:
+        return None
+    from gateway.store.bucket import Bucket, BucketPlace
+    from gateway.store.bucket_content import BucketContent
+
+    place = BucketPlace(
+        endpoint=content.endpoint,
+        region=content.region,
+        bucket=content.bucket,
+        prefix=content.prefix,
+        access_key=content.access_key,
+        secret_key=content.secret_key.reveal(),
+        ca=str(content.ca) if content.ca is not None else None,
+        has_path_names=content.addressing == "path",
+        timeout_s=content.timeout_s,
+    )
+    scratch, takes_new = settings.node.data_dir / "content" / SCRATCH, content.store == "s3"
+    return BucketContent(Bucket(place), store, clock, scratch, takes_new=takes_new)
 
 
 def exchange_keys(settings: Settings) -> KeyDirectory:

@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
+from gateway.bootstrap.core import NodeCore, data_room, open_bucket, open_core, open_marks
 from gateway.bootstrap.guards import log_sealer, published_seal, stamp_gate
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
@@ -80,6 +80,9 @@ from gateway.workers.loop import (
 from gateway.workers.revocation import RevocationAsker
 from gateway.workers.webhooks import Pusher
 
+if TYPE_CHECKING:
+    from gateway.store.bucket_content import BucketContent
+
 MB = 1024 * 1024
 # So many batches of packets may wait for the couriers of this process.
 _OWN_BATCHES = 4
@@ -122,6 +125,7 @@ class OpenNode(NodeCore):
     """One open node: its adapters and the services of its flows."""
 
     blobs: FileBlobs
+    bucket: BucketContent | None
     axis: ManagedAxis
     trust: NodeTrust
     scanner: Scanner
@@ -396,7 +400,9 @@ async def open_node(
         marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = data_room(settings, marks)
-        blobs = FileBlobs(room.folder, core.store, time, pool, room)
+        if (bucket := open_bucket(settings, core.store, time)) is not None:
+            await bucket.settle()
+        blobs = FileBlobs(room.folder, core.store, time, pool, room, bucket)
         judges = guards.make_judging(settings, time)
         scanner = guards.scanner(settings, pool)
         signatures = guards.signature_reader(core, stack)
@@ -419,6 +425,7 @@ async def open_node(
             feed=core.feed,
             keys=core.keys,
             blobs=blobs,
+            bucket=bucket,
             axis=axis,
             trust=judges.trust,
             scanner=scanner,

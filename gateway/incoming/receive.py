@@ -132,7 +132,7 @@ async def _take_large(services: IncomingServices, scope: AgencyScope, arrival: A
             if await _is_held(services, scope, packet.file_digest):
                 raise LandsFirst("its bytes are under seal")
             blob = await services.blobs.keep(scratch, packet.file_digest, packet.size)
-            return services.blobs.reader(blob.digest)
+            return blob.reader
 
         is_brief = arrival.file is not None and arrival.size > SMALL and not services.scanner.waits
         may_end = is_brief and _may_end(arrival, packet)

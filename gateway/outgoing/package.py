@@ -522,7 +522,7 @@ async def _put_in_outbox(
     if lease is None:
         work.when_committed(services.wake_couriers)
         return
-    opener = services.blobs.reader(packed.digest) if body is None else None
+    opener = packed.content.open if body is None else None
     own = LeasedOutbox(item=item, lease=lease, body=body, open=opener, may_answer=may_answer)
     work.when_committed(partial(services.own_rows.give, own))
 

@@ -120,6 +120,23 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContentSettings:
+    """The place of new large content, and the bucket of an object store (S3), which is read from as long as it is named."""
+
+    store: Annotated[str, OneOf(("folder", "s3"))] = "folder"
+    endpoint: str = ""
+    region: str = "us-east-1"
+    bucket: str = ""
+    prefix: str = "gateway"
+    access_key: str = ""
+    secret_key: Secret | None = None
+    ca: Path | None = None
+    addressing: Annotated[str, OneOf(("path", "virtual"))] = "path"
+    plain_http: Annotated[str, OneOf(("no", "yes"))] = "no"
+    timeout_s: Annotated[int, Between(1, 600)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSettings:
     """The axis that carries packets between nodes."""
 
@@ -494,6 +511,7 @@ class Settings:
 
     node: Node = field(default_factory=Node)
     database: Database = field(default_factory=Database)
+    content: ContentSettings = field(default_factory=ContentSettings)
     axis: AxisSettings = field(default_factory=AxisSettings)
     amqp: AmqpSettings = field(default_factory=AmqpSettings)
     vxp: VxpSettings = field(default_factory=VxpSettings)

@@ -48,6 +48,10 @@ _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@\s]*@")
+_BUCKET, _BUCKET_PREFIX = (
+    re.compile(r"[A-Za-z0-9._-]{3,63}"),
+    re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*"),
+)
 _OF_AXES = "axes."
 _ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -336,8 +340,35 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("mail.host, mail.sender: expected both, because alarms.mail is set; found none")
     if settings.alarms.url and settings.alarms.secret is None:
         faults.append("alarms.secret: expected a secret, because alarms.url is set; found none")
+    faults += _bucket_faults(settings)
     is_broker = settings.axis.kind == "amqp" and not settings.axes
     return faults + (_broker_faults(settings, origins) if is_broker else [])
+
+
+def _bucket_faults(settings: Settings) -> list[str]:
+    """List what is missing for content in a bucket. The address and the key are tried when the node uses them."""
+    content = settings.content
+    if not content.bucket:
+        is_folder = content.store == "folder"
+        return (
+            [] if is_folder else ["content.bucket: expected a name, because content.store is s3; found none"]
+        )
+    faults = [
+        f"content.{name}: expected a value, because content.bucket is set; found none"
+        for name in ("endpoint", "access_key", "secret_key")
+        if not getattr(content, name)
+    ]
+    if not _BUCKET.fullmatch(content.bucket) or not _BUCKET_PREFIX.fullmatch(content.prefix):
+        faults.append(
+            "content.bucket, content.prefix: expected letters, digits, dots, dashes and, in a prefix, slashes"
+        )
+    schemes = ("https://", "http://") if content.plain_http == "yes" else ("https://",)
+    if content.endpoint and not content.endpoint.startswith(schemes):
+        faults.append(
+            f"content.endpoint: expected an address that begins with {' or '.join(schemes)}, "
+            f"found {content.endpoint}"
+        )
+    return faults
 
 
 def _broker_faults(settings: Settings, origins: Mapping[str, str]) -> list[str]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from io import BytesIO
 from operator import itemgetter
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import (
     ColumnElement,
@@ -73,11 +74,11 @@ def _owned_by(conditions: _OwnerConditions) -> ColumnElement[bool]:
 
 
 _HAS_REFERENCE = select(col(_B.digest)).where(_DIGEST, _owned_by(_reader))
-_READABLE = select(col(_B.body)).where(_DIGEST, _owned_by(_reader))
-_READABLE_BODIES = select(col(_B.digest), col(_B.body)).where(
+_READABLE = select(col(_B.body), col(_B.object_name)).where(_DIGEST, _owned_by(_reader))
+_READABLE_BODIES = select(col(_B.digest), col(_B.body), col(_B.object_name)).where(
     among(col(_B.digest), "digests"), _owned_by(_reader)
 )
-_FROZEN = select(col(_B.body)).where(_DIGEST, _owned_by(_owner))
+_FROZEN = select(col(_B.body), col(_B.object_name)).where(_DIGEST, _owned_by(_owner))
 # Two queries instead of `_owned_by`, so that the index of owners is used.
 _OWNED = union_all(
     select(col(_B.digest), col(_B.size)).where(*_owner(_B)),
@@ -147,18 +148,27 @@ _FURTHER_OWNERS = _OwnerInsert(_R, missing=True, columns=(), table=table_of(_R).
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptContent:
-    """Content that the store accepted. The bytes of small content are in `body`; the unit that refers to it writes them."""
+    """Content that the store accepted. The bytes of small content are in `body`; the unit that refers to it writes them.
+    `open` opens large content."""
 
     digest: Digest
     size: int
     body: bytes | None = field(default=None, repr=False)
+    open: Callable[[], BinaryIO] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def reader(self) -> Callable[[], BinaryIO]:
+        """Return a function that opens the bytes as they were just stored."""
+        return self.open or partial(BytesIO, self.body or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadableContent:
-    """Content that the agency may read. `body` has the bytes of small content; None when they are in a file."""
+    """Content that the agency may read. `body` has the bytes of small content; None when they are in a file, or in the
+    object of a bucket that is named."""
 
     body: bytes | None = field(default=None, repr=False)
+    object_name: str | None = None
 
 
 class SqlBlobRefs(WatchedRows):
@@ -212,18 +222,18 @@ class SqlBlobRefs(WatchedRows):
     async def find(self, digest: Digest) -> ReadableContent | None:
         """Return the content if this agency may read it, else None. Every read of content checks this first."""
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
-        return ReadableContent(rows[0][0]) if rows else None
+        return ReadableContent(*rows[0]) if rows else None
 
     async def find_all(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
         """Return those of several contents that this agency may read, by digest."""
         rows = await self._tx.tuples(_READABLE_BODIES, agency=self._agency_id, digests=sorted(digests))
-        return {Digest(digest): ReadableContent(body) for digest, body in rows}
+        return {Digest(digest): ReadableContent(body, name) for digest, body, name in rows}
 
     async def find_frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         """Return the content if that sealed hold keeps it, else None."""
         owner = {"agency": self._agency_id, "kind": HOLD, "owner": hold_id}
         rows = await self._tx.tuples(_FROZEN, digest=digest, **owner)
-        return ReadableContent(rows[0][0]) if rows else None
+        return ReadableContent(*rows[0]) if rows else None
 
     async def of_owner(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
         """Return the size of each content of that owner by digest."""

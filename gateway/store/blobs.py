@@ -8,17 +8,16 @@ that lock. The sweeper checks again under the lock, so that a blob with a newer 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
 from sqlmodel import col
@@ -37,6 +36,9 @@ from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 
+if TYPE_CHECKING:
+    from gateway.store.bucket_content import BucketContent
+
 _TWO_NAMES = 2
 # Most bytes that a scratch file keeps in memory: enough for a part of an upload, or content that is examined and dropped.
 FEW = 1024 * 1024
@@ -49,6 +51,7 @@ _SHARD = 2  # letters of a digest
 _log = logging.getLogger(__name__)
 # True when the content is in the row. The length is read instead of the bytes.
 _IS_ROW = func.length(col(BlobRow.body)).is_not(None)
+_IS_FILE = col(BlobRow.object_name).is_(None)
 _IS_OWNED = col(BlobRow.agency_id).is_not(None)
 _IS_LOOSE = and_(
     ~_IS_OWNED,
@@ -66,12 +69,18 @@ _LOOK = (
 # A range instead of LIKE, because the key's index serves it. "g" sorts after every hexadecimal digit.
 _WITH_FILES = (
     select(col(BlobRow.digest))
-    .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
+    .where(
+        col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW, _IS_FILE
+    )
     .execution_options(**{SLOW: True})
 )
-_AMONG_DIGESTS = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
+_AMONG_DIGESTS = select(col(BlobRow.digest), _IS_FILE).where(among(col(BlobRow.digest), "digests"))
 _HAS_DIGEST = col(BlobRow.digest) == bindparam("digest")
-_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_HAS_DIGEST).with_for_update()
+_LOCKED = (
+    select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED, col(BlobRow.object_name))
+    .where(_HAS_DIGEST)
+    .with_for_update()
+)
 _REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
 _DELETE = delete(BlobRow).where(_HAS_DIGEST)
 
@@ -200,16 +209,24 @@ class FileBlobs:
     """Store of content by digest. Kept content is durable once the unit of work that refers to it is committed; reading
     checks that the agency has a reference. Processes that share a database share the folder too. Never call `keep` inside
     a unit of work: for large content it opens one of its own, and SQLite has one writer. Callers pass the digest, which
-    they compute while writing the bytes, because hashing again here would double the cost."""
+    they compute while writing the bytes, because hashing again here would double the cost. Where there is a `bucket`, large
+    content may lie in it."""
 
     def __init__(
-        self, root: Path, store: SqlStore, clock: Clock, pool: Pool, room: Room | None = None
+        self,
+        root: Path,
+        store: SqlStore,
+        clock: Clock,
+        pool: Pool,
+        room: Room | None = None,
+        bucket: BucketContent | None = None,
     ) -> None:
         self._root, self._scratch = root, root / SCRATCH
         self._room = room or Room(folder=root, reserve=0)
         self._store = store
         self._clock = clock
         self._pool = pool
+        self._bucket = bucket
         self._filled = set[str]()
         self._synced = bytearray(
             (1 << 16) + (1 << 8)
@@ -242,25 +259,44 @@ class FileBlobs:
 
     async def keep(self, scratch: FileScratch, digest: Digest, size: int) -> KeptContent:
         """Store a scratch file's content; the unit that refers to it passes the result to `SqlBlobRefs.keep`. On return
-        large content is fsynced under its digest and has a row for the sweeper; small content is only read back. Storing
-        the same digest again is harmless. StoreFailure when the file has another size, or the disk refuses it."""
+        large content is fsynced under its digest, or in the bucket, and has a row for the sweeper; small content is only
+        read back. Storing the same digest again is harmless. StoreFailure when the file has another size, or disk or bucket
+        refuse it."""
         if size <= SMALL:
             return KeptContent(digest=digest, size=size, body=_read_small(scratch, size))
         if scratch.durable_size is None:
             await self._pool.run(scratch.make_durable)
         _check_size(scratch.durable_size or 0, size)
+        if self._bucket is not None and self._bucket.takes_new:
+            return await self._keep_in_bucket(self._bucket, scratch, digest, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.changing_rows() as tx:
-            await tx.upsert(row, "stored_at")
+            rows = await tx.tuples(_LOCKED, digest=digest) if self._bucket is not None else ()
+            await tx.upsert(row, "stored_at", "object_name")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
             await run_in_thread(partial(_place, scratch, target, self._synced))
-        return KeptContent(digest=digest, size=size)
+        await self._remove_replaced(rows)
+        return KeptContent(digest=digest, size=size, open=lambda: target.open("rb"))
 
-    def reader(self, digest: Digest) -> Callable[[], BinaryIO]:
-        """Return a function that opens the file of large content which `keep` has just stored."""
-        path = path_of(self._root, digest)
-        return lambda: path.open("rb")
+    async def _keep_in_bucket(
+        self, bucket: BucketContent, scratch: FileScratch, digest: Digest, size: int
+    ) -> KeptContent:
+        """Store a scratch file as an object, and then name it in the row: no row names an object that is not whole."""
+        copy = bucket.share(scratch.path)
+        name = await bucket.put(scratch.path, digest, size)
+        row = BlobRow(digest=digest, size=size, stored_at=self._clock.now(), object_name=name)
+        async with self._store.changing_rows() as tx:
+            rows = await tx.tuples(_LOCKED, digest=digest)
+            await tx.upsert(row, "stored_at", "object_name")
+        await self._remove_replaced(rows)
+        return KeptContent(digest=digest, size=size, open=copy)
+
+    async def _remove_replaced(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Delete the object that the row named before it was written; these bytes were hashed a moment ago, those may be
+        damaged."""
+        if self._bucket is not None and rows and (name := rows[0][3]) is not None:
+            await self._bucket.remove(name)
 
     def room_share(self) -> float:
         """Return the share of a budget of bytes that the disk leaves."""
@@ -301,10 +337,15 @@ class FileBlobs:
             return partial(BytesIO, content.body)
         path = path_of(self._root, digest)
         # Not in the pool: its threads may all be waiting for a connection, and the unit of work holds one.
-        if not await asyncio.to_thread(path.is_file):
+        is_file = await asyncio.to_thread(path.is_file)
+        if self._bucket is not None:
+            is_file = is_file and content.object_name is None
+            return self._bucket.opener(digest, content.object_name, path, is_file=is_file)
+        if not is_file:
+            place = "a bucket, which no setting names" if content.object_name else str(self._root)
             missing = errors.MissingContent(
-                f"the file of content {digest} is not in {self._root}; mount the right folder, or restore the file from a "
-                "backup"
+                f"the file of content {digest} is not in {self._root}: it lies in {place}; mount the right folder, or "
+                "restore the file from a backup"
             )
             _log.error(str(missing), extra={"action": "blob.missing", "digest": digest, "code": missing.code})
             raise missing
@@ -314,7 +355,7 @@ class FileBlobs:
         """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers
         to them a moment later, finds them gone and keeps them again."""
         for digest in sorted(digests):
-            await remove_content(self._root, self._store, digest, None)
+            await remove_content(self._root, self._store, digest, None, self._bucket)
         await self._cut_journal()
 
     async def leave_no_trace(self) -> bool:
@@ -325,7 +366,10 @@ class FileBlobs:
     async def sweep(self, now: datetime) -> int:
         """Delete blobs without references, 24 hours after their last `keep`, and old scratch files; return how many. Log an
         error for every row whose file is missing."""
-        swept = await sweep_content(self._root, self._store, self._pool, now, self._filled)
+        swept = await sweep_content(self._root, self._store, self._pool, now, self._filled, self._bucket)
+        if self._bucket is not None:
+            is_held = partial(self._pool.run, partial(_is_held, self._root, now))
+            swept += await self._bucket.sweep(GRACE, is_held)
         await self._cut_journal()
         return swept
 
@@ -400,13 +444,18 @@ def hold_sweep(root: Path) -> None:
 
 
 async def sweep_content(
-    root: Path, store: SqlStore, pool: Pool, now: datetime, filled: Collection[str]
+    root: Path,
+    store: SqlStore,
+    pool: Pool,
+    now: datetime,
+    filled: Collection[str],
+    bucket: BucketContent | None = None,
 ) -> int:
     """Delete blobs without references, files without rows, and scratch files, each when older than the grace; return how
     many. It stops while `hold_sweep` is in effect. The scratch files named in `filled`, which are being written, stay
     whatever their age: where the clock was put forward, all files look old."""
     cutoff, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
-    removed, shards = await _sweep_rows(root, store, cutoff, is_held)
+    removed, shards = await _sweep_rows(root, store, cutoff, is_held, bucket)
     shards |= await pool.run(partial(_shards_of, root))
     for shard in sorted(shards):  # one folder at a time, so that memory stays bounded (G8)
         if await is_held():
@@ -417,7 +466,11 @@ async def sweep_content(
 
 
 async def _sweep_rows(
-    root: Path, store: SqlStore, cutoff: datetime, is_held: Callable[[], Awaitable[bool]]
+    root: Path,
+    store: SqlStore,
+    cutoff: datetime,
+    is_held: Callable[[], Awaitable[bool]],
+    bucket: BucketContent | None,
 ) -> tuple[int, set[str]]:
     """Delete unreferenced rows with their files; return how many, and in which folders large content was found."""
     removed, shards, last = 0, set[str](), ""
@@ -426,22 +479,27 @@ async def _sweep_rows(
             rows = await tx.tuples(_LOOK, last=last, before=cutoff, most=_BATCH)
         shards |= {digest[:_SHARD] for digest, is_row, _ in rows if not is_row}
         for digest, _, is_loose in rows:
-            removed += is_loose and await remove_content(root, store, digest, cutoff)
+            removed += is_loose and await remove_content(root, store, digest, cutoff, bucket)
         if len(rows) < _BATCH:
             break
         last = rows[-1][0]
     return removed, shards
 
 
-async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datetime | None) -> bool:
+async def remove_content(
+    root: Path, store: SqlStore, digest: str, cutoff: datetime | None, bucket: BucketContent | None
+) -> bool:
     """Delete a blob's row, then its file, in one transaction, unless the blob is referred to or was kept since `cutoff`;
-    return whether it was deleted. A crash between the two rolls back the row. Deleted small bytes stay in SQLite's
-    write-ahead log until that is truncated."""
+    return whether it was deleted. A crash between the two rolls back the row. An object goes after the row, because its
+    name is never used again; without its bucket the row stays. Deleted small bytes stay in SQLite's write-ahead log until
+    that is truncated."""
     async with store.writing() as tx:
         rows = await tx.tuples(_LOCKED, digest=digest)
         if not rows:
             return False
-        stored_at, is_row, is_owned = rows[0]
+        stored_at, is_row, is_owned, object_name = rows[0]
+        if object_name is not None and bucket is None:
+            return False
         if is_owned or (cutoff is not None and stored_at >= cutoff):
             return False
         if await tx.tuples(_REFERRED, digest=digest):
@@ -452,6 +510,8 @@ async def remove_content(root: Path, store: SqlStore, digest: str, cutoff: datet
         await tx.commit()
     if is_row and store.journal is not None:
         store.journal.mark()
+    if object_name is not None and bucket is not None:
+        await bucket.remove(object_name)
     return True
 
 
@@ -462,10 +522,14 @@ async def _sweep_shard(
     async with store.reading() as tx:
         with_files = {digest for (digest,) in await tx.tuples(_WITH_FILES, first=shard, end=f"{shard}g")}
         orphans = sorted(digest for digest, at in ages.items() if digest not in with_files and at < cutoff)
+        moved: list[str] = []
         if orphans:  # a file whose digest has got a row in the meantime stays
-            rows = {digest for (digest,) in await tx.tuples(_AMONG_DIGESTS, digests=orphans)}
+            rows = dict(await tx.tuples(_AMONG_DIGESTS, digests=orphans))
+            moved = [digest for digest in orphans if rows.get(digest) is False]
             orphans = [digest for digest in orphans if digest not in rows]
     removed = 0
+    for digest in moved:
+        removed += await remove_moved(root, store, digest)
     for digest in orphans:
         removed += await _remove_orphan(root, store, digest, cutoff)
     for digest in sorted(with_files - ages.keys()):
@@ -474,6 +538,16 @@ async def _sweep_shard(
                 "a blob's file is missing; restore it", extra={"action": "blob.missing", "digest": digest}
             )
     return removed
+
+
+async def remove_moved(root: Path, store: SqlStore, digest: str) -> bool:
+    """Delete the file of content whose row names an object, under the lock of the row, as a `keep` in the folder writes."""
+    async with store.writing() as tx:
+        rows = await tx.tuples(_LOCKED, digest=digest)
+        if not rows or rows[0][3] is None:
+            return False
+        path_of(root, digest).unlink(missing_ok=True)
+    return True
 
 
 async def _remove_orphan(root: Path, store: SqlStore, digest: str, cutoff: datetime) -> bool:

@@ -30,6 +30,9 @@ _RETURNED = text("state IN ('failed', 'rejected')")
 _MARKED = text("marks <> '[]'")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
 _HAS_COUNT = text("count > 0")
+# Large content as a file in the folder, and as an object in a bucket.
+_IN_FOLDER = text("body IS NULL AND object_name IS NULL")
+_IN_BUCKET = text("object_name IS NOT NULL")
 _OWNED = text("agency_id IS NOT NULL")
 MAY_BE_FREE = text("state IN ('free', 'reserved')")
 HAS_SUBJECT = text("subject_id <> ''")
@@ -279,8 +282,9 @@ class JobRow(Leasable, table=True):
 
 
 class BlobRow(Row, table=True):
-    """Content by its digest: the bytes of small content are in `body`, large content has a file. The first owner that
-    refers to small content is in this row for as long as it does so; every other owner has a row of `blob_ref`.
+    """Content by its digest: the bytes of small content are in `body`, large content has a file, or in a bucket the object
+    of this name. The first owner that refers to small content is in this row for as long as it does so; every other owner
+    has a row of `blob_ref`.
 
     SQLite overwrites a deleted row with zeros, but where it once moved a row to another page, copies of the row's first
     1,002 bytes remain. Where there is a `body`, `head` fills those bytes, so that no byte of the content is ever copied."""
@@ -288,6 +292,8 @@ class BlobRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_blob_agency"),
         partial_index("ix_blob_owner", _OWNED, "agency_id", "owner_kind", "owner_id"),
+        partial_index("ix_blob_file", _IN_FOLDER, "digest"),
+        partial_index("ix_blob_object", _IN_BUCKET, "digest"),
         {"sqlite_with_rowid": False},
     )
 
@@ -299,6 +305,7 @@ class BlobRow(Row, table=True):
     owner_id: str | None = None
     head: bytes = Field(default=b"", sa_type=LargeBinary)
     body: bytes | None = Field(default=None, sa_type=LargeBinary)
+    object_name: str | None = None
 
 
 class BlobRefRow(OfAgency, table=True):

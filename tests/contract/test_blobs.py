@@ -1,5 +1,5 @@
-"""Content by digest, in rows and in files: it is durable together with the rows that refer to it, read through one's own
-reference only, and swept when no row refers to it."""
+"""Content by digest, in rows, in files and in the bucket of a real object store: it is durable together with the rows that
+refer to it, read through one's own reference only, and swept when no row refers to it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,70 @@ import asyncio
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
 from gateway.store import blobs as sweeper
 from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, path_of
+from gateway.store.bucket import Bucket, BucketPlace
+from gateway.store.bucket_content import BucketContent
 from gateway.store.store import SqlStore
+from tests.support.buckets import Objects, new_place
 from tests.support.clock import ManualClock
-from tests.support.stored_content import Lying
+from tests.support.stored_content import Lying, put_all_in
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
 DAY = timedelta(hours=24)
-# Each test of these is run with all content in rows, and with all of it in files.
+# Each test of these is run with all content in rows, with all of it in files, and with all of it in a bucket.
 pytestmark = pytest.mark.usefixtures("lies_in")
 
 
+@pytest.fixture(params=["rows", "files", "bucket"])
+def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    return put_all_in(request.param, monkeypatch)
+
+
 @pytest.fixture
-def lying(store: SqlStore, root: Path) -> Lying:
-    return Lying(store, root)
+def place(lies_in: str) -> BucketPlace | None:
+    return new_place() if lies_in == "bucket" else None
+
+
+@pytest.fixture
+async def blobs(
+    root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool, place: BucketPlace | None
+) -> FileBlobs:
+    return await open_blobs(root, store, clock, pool, place)
+
+
+@pytest.fixture
+def lying(store: SqlStore, root: Path, place: BucketPlace | None) -> Lying:
+    return Lying(store, root, Objects(place) if place is not None else None)
+
+
+async def open_blobs(
+    root: Path,
+    store: SqlStore,
+    clock: ManualClock,
+    pool: ThreadPool,
+    place: BucketPlace | None,
+    *,
+    takes_new: bool = True,
+) -> FileBlobs:
+    """Open the content store, with a bucket if there is a place."""
+    if place is None:
+        return FileBlobs(root, store, clock, pool)
+    bucket = BucketContent(Bucket(place), store, clock, root / "scratch", takes_new=takes_new)
+    await bucket.settle()
+    return FileBlobs(root, store, clock, pool, None, bucket)
 
 
 async def take(blobs: FileBlobs, content: bytes) -> KeptContent:
@@ -79,6 +119,10 @@ def age(path: Path, at: datetime) -> None:
 async def read(blobs: FileBlobs, store: SqlStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
     async with store.read(scope) as view:
         reader = await blobs.open(view, name)
+    return await asyncio.to_thread(_read, reader)
+
+
+def _read(reader: Callable[[], BinaryIO]) -> bytes:
     with reader() as file:
         return file.read()
 
@@ -159,7 +203,7 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
 
 
 async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_return(
-    blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying
+    blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying, lies_in: str
 ) -> None:
     name = await keep(blobs, store, b"content")
 
@@ -168,7 +212,11 @@ async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_return(
             await lying.lose(name)
         else:
             await lying.write(name, damaged)
-            assert await read(blobs, store, name) == damaged
+            if lies_in == "bucket":  # it proves what it fetches
+                with pytest.raises(errors.AlteredContent):
+                    await read(blobs, store, name)
+            else:
+                assert await read(blobs, store, name) == damaged
         await asyncio.gather(*(keep(blobs, store, b"content", owner=f"msg-{n}-{k}") for k in range(3)))
 
         assert await read(blobs, store, name) == b"content"
@@ -200,9 +248,8 @@ async def test_reading_says_when_the_bytes_are_lost(blobs: FileBlobs, store: Sql
     name = await keep(blobs, store, b"content")
     await lying.lose(name)
 
-    async with store.read(NORTH) as view:
-        with pytest.raises(errors.MissingContent, match="backup"):
-            await blobs.open(view, name)
+    with pytest.raises(errors.MissingContent, match="backup"):
+        await read(blobs, store, name)
 
 
 async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlStore) -> None:
@@ -280,10 +327,10 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_after_a_request_to_hold
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
     remove = sweeper.remove_content
 
-    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, unused_since: datetime) -> bool:
+    async def and_a_copy_begins(root: Path, *others: Any) -> bool:
         sweeper.hold_sweep(root)
         age(root / sweeper.NO_SWEEP, clock.now())
-        return await remove(root, store, digest, unused_since)
+        return await remove(root, *others)
 
     monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 
@@ -390,11 +437,13 @@ async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(
     clock: ManualClock,
     lying: Lying,
     caplog: pytest.LogCaptureFixture,
+    lies_in: str,
 ) -> None:
     name, _ = await keep(blobs, store, b"content"), await keep(blobs, store, b"whole")
     await lying.lose(name)
 
     with caplog.at_level(logging.ERROR):
-        await blobs.sweep(clock.now())
+        for _ in range(16 if lies_in == "bucket" else 1):  # a sweep looks at a sixteenth of a bucket
+            await blobs.sweep(clock.now())
 
     assert [getattr(record, "digest", None) for record in caplog.records] == [name]

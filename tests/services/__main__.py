@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.trust.page_drawing.drawer import model_folder
-from tests.services import chromium, clamav, installing, memory, postgres, rabbit, softhsm
+from tests.services import chromium, clamav, installing, memory, postgres, rabbit, radosgw, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
 _OF_MONO = ("net-http", "runtime-serialization", "componentmodel-dataannotations")
@@ -29,6 +29,7 @@ _PACKAGES = {
     "Tesseract": ("tesseract-ocr-vie",),
     "C#": ("mono-mcs", *(f"libmono-system-{part}4.0-cil" for part in _OF_MONO)),
     "Chromium": chromium.PACKAGES,
+    "Ceph": radosgw.PACKAGES,
 }
 
 
@@ -60,6 +61,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("Tesseract", model_folder() is not None),
             ("C#", Path("/usr/lib/mono/4.5/System.ComponentModel.DataAnnotations.dll").exists()),
             ("Chromium", chromium.PATH in env or chromium.installed()),
+            ("Ceph", radosgw.installed()),
         )
         if not is_there
     ]
@@ -78,6 +80,9 @@ def _services(stack: ExitStack) -> dict[str, str]:
     if memory.folder() is not None:
         (folder / "tmp").mkdir()
         env["TMPDIR"] = str(folder / "tmp")
+    # It is started by the first test that needs it.
+    env[radosgw.FOLDER] = str(folder / "s3")
+    stack.callback(radosgw.stop, folder / "s3")
     for name in missing:
         _say(f"{name} is not installed and cannot be installed here: its tests will say so")
     if "PostgreSQL" not in missing and POSTGRES not in env:

@@ -19,6 +19,7 @@ from gateway.store.tables import BlobRow
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
+    from tests.support.buckets import Objects
 
 _ROW = BlobRow
 
@@ -26,25 +27,31 @@ _ROW = BlobRow
 @pytest.fixture(params=["rows", "files"])
 def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put all content of the test in one place, whatever its size, and return the name of the place."""
+    return put_all_in(request.param, monkeypatch)
+
+
+def put_all_in(place: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Take all content for small, or all for large."""
     for module in (blobs, receive):
-        monkeypatch.setattr(module, "SMALL", 1 << 30 if request.param == "rows" else -1)
-    place: str = request.param
+        monkeypatch.setattr(module, "SMALL", 1 << 30 if place == "rows" else -1)
     return place
 
 
 class Lying:
-    """The content of one store and its folder."""
+    """The content of one store, and its folder and bucket."""
 
-    def __init__(self, store: SqlStore, root: Path) -> None:
+    def __init__(self, store: SqlStore, root: Path, objects: Objects | None = None) -> None:
         self._store = store
         self._root = root
+        self._objects = objects
 
     @classmethod
     def in_node(cls, node: OpenNode) -> Lying:
         return cls(node.store, node.room.folder)
 
     async def is_there(self, digest: str) -> bool:
-        return bool(await self._rows(digest)) or path_of(self._root, digest).exists()
+        is_object = self._objects is not None and self._objects.find(digest) is not None
+        return bool(await self._rows(digest)) or is_object or path_of(self._root, digest).exists()
 
     async def read(self, digest: str) -> bytes:
         rows = await self._rows(digest)
@@ -58,14 +65,18 @@ class Lying:
         async with self._store.writing() as tx:
             is_row = await tx.change(_row(digest).values(body=body))
             await tx.commit()
-        if not is_row:
+        if not is_row and self._objects is not None and (name := self._objects.find(digest)):
+            self._objects.write(name, body)
+        elif not is_row:
             path_of(self._root, digest).write_bytes(body)
 
     async def lose(self, digest: str) -> None:
         async with self._store.writing() as tx:
             was_row = await tx.change(_row(digest).values(body=None))
             await tx.commit()
-        if not was_row:
+        if not was_row and self._objects is not None and (name := self._objects.find(digest)):
+            self._objects.delete(name)
+        elif not was_row:
             path_of(self._root, digest).unlink()
 
     async def _rows(self, digest: str) -> list[bytes]:

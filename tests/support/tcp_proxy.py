@@ -1,6 +1,6 @@
 """Tests can cut the line between a program and a service with this proxy: at once, after so many bytes in a direction, or
-stalled without a word. It counts the bytes of each direction, over all connections. In: the service's address. Out: an
-address to use instead of it."""
+stalled without a word. It can also change bytes, and it counts those of each direction, over all connections. In: the
+service's address. Out: an address to use instead of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Self
 from tests.support.waiting import wait_until
 
 _PIECE = 64 * 1024
+# Larger than the head of a request or of an answer.
+_LARGE = 4096
 
 
 class Direction(StrEnum):
@@ -33,6 +35,7 @@ class TcpProxy:
         self.connections = 0
         self._lines: set[asyncio.Task[None]] = set()
         self._cut_after: dict[Direction, int] = {}
+        self._spoiled = dict.fromkeys(Direction, False)
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._open = True
@@ -65,6 +68,10 @@ class TcpProxy:
         """Break every connection once so many more bytes have passed that way; exactly so many get through."""
         self._cut_after[direction] = self.passed[direction] + passing
 
+    def spoil(self, direction: Direction = Direction.BACK) -> None:
+        """Change the last byte of every large piece that passes that way, until `heal`."""
+        self._spoiled[direction] = True
+
     async def refuse(self) -> None:
         """Break all connections now and drop new ones at once, until `heal`, as if the service had ended."""
         self._open = False
@@ -76,6 +83,7 @@ class TcpProxy:
 
     def heal(self) -> None:
         self._cut_after.clear()
+        self._spoiled = dict.fromkeys(Direction, False)
         self._open = True
         self._flowing.set()
 
@@ -126,6 +134,8 @@ class TcpProxy:
             await self._flowing.wait()
             limit = self._cut_after.get(direction)
             passing = piece if limit is None else piece[: max(0, limit - self.passed[direction])]
+            if self._spoiled[direction] and len(passing) > _LARGE:
+                passing = passing[:-1] + bytes([passing[-1] ^ 1])
             target.write(passing)
             await target.drain()
             self.passed[direction] += len(passing)
