@@ -320,7 +320,7 @@ class MissingContent(StoreFailure):
 class ContentStoreDown(StoreFailure):
     """The object store with large content does not answer, or refuses; nothing is lost, try again."""
 
-    code = "GW-S-511"
+    code = "GW-S-512"
     label_key = "error.content_store_down"
 
 

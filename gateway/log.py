@@ -50,6 +50,7 @@ OUTAGES = frozenset(
         "GW-S-509",
         "GW-S-510",
         "GW-S-511",
+        "GW-S-512",
         "GW-T-000",
         "GW-T-001",
         "GW-V-001",

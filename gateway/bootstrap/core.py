@@ -34,6 +34,7 @@ from gateway.workers.key_watch import KeyWatch
 
 if TYPE_CHECKING:
     from gateway.registry_authoring.axis_lists import SqlAxisLists
+    from gateway.store.bucket import Bucket
     from gateway.store.bucket_content import BucketContent
     from gateway.trust.pkcs11_keys import TokenKeys
 
@@ -140,12 +141,21 @@ def data_room(settings: Settings, marks: FolderMarks) -> Room:
 
 
 def open_bucket(settings: Settings, store: SqlStore, clock: Clock) -> BucketContent | None:
-    """Return the bucket with large content; None where the settings name none. Nothing calls it yet."""
+    """Return the bucket as the content store uses it; None where the settings name none. Nothing calls it yet."""
+    if (bucket := find_bucket(settings)) is None:
+        return None
+    from gateway.store.bucket_content import BucketContent
+
+    scratch, takes_new = settings.node.data_dir / "content" / SCRATCH, settings.content.store == "s3"
+    return BucketContent(bucket, store, clock, scratch, takes_new=takes_new)
+
+
+def find_bucket(settings: Settings) -> Bucket | None:
+    """Return the bucket with large content; None where the settings name none."""
     content = settings.content
     if not content.bucket or content.secret_key is None:
         return None
     from gateway.store.bucket import Bucket, BucketPlace
-    from gateway.store.bucket_content import BucketContent
 
     place = BucketPlace(
         endpoint=content.endpoint,
@@ -158,8 +168,7 @@ def open_bucket(settings: Settings, store: SqlStore, clock: Clock) -> BucketCont
         has_path_names=content.addressing == "path",
         timeout_s=content.timeout_s,
     )
-    scratch, takes_new = settings.node.data_dir / "content" / SCRATCH, content.store == "s3"
-    return BucketContent(Bucket(place), store, clock, scratch, takes_new=takes_new)
+    return Bucket(place)
 
 
 def exchange_keys(settings: Settings) -> KeyDirectory:

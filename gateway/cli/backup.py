@@ -176,6 +176,7 @@ def _new_file(settings: Settings, to: Path | None, started: datetime, suffix: st
 
 
 def _source(call: Invocation, settings: Settings) -> BackupSource:
+    from gateway.bootstrap.core import find_bucket
     from gateway.ops.backup import BackupSource
     from gateway.settings import reading
 
@@ -186,6 +187,7 @@ def _source(call: Invocation, settings: Settings) -> BackupSource:
         keys=settings.keys.folder,
         trust=settings.trust.folder,
         settings=reading.locate(call.config, os.environ),
+        bucket=find_bucket(settings),
     )
 
 

@@ -88,6 +88,7 @@ NOUNS = {
     "preserve": "Orders that documents stay as they are while an authority asks for it; two persons end one.",
     "retention": "How long files of records and documents are kept: the agency's dated table.",
     "destruction": "Documents whose retention has ended are destroyed by decision of three persons.",
+    "content": "Where large content lies, the folder or a bucket, and its move from one to the other.",
     "archive": "Packages for the historical archive: files of records handed over, and the archive's receipts.",
     "registry": "Agency codes: their agencies on any day, and their successors.",
     "agency": "The profile of an agency of this node.",

@@ -16,18 +16,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from gateway import __version__, errors
 from gateway.atomic_files import new_file, write_file
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ops.backup_store import BackupStore, StoreWriter, alone, names_file
-from gateway.ports.services import Clock, Pool
+from gateway.ports.services import Clock, Pool, Readable
 from gateway.store import dump, migrate
-from gateway.store.blobs import hold_sweep, path_of
+from gateway.store.blobs import SCRATCH, hold_sweep, path_of
 from gateway.store.folder_marks import CONTENT, KEYS, FolderMarks, backup_place
 from gateway.store.store import SqlStore
+
+if TYPE_CHECKING:
+    from gateway.store.bucket import Bucket
 
 # Lines are compressed in parts of at most this size, because a member's size must be known before its first byte. The last
 # line of a part chooses its end, half a megabyte after another on average: a new line changes its own part alone.
@@ -44,7 +47,7 @@ BackupMemberWriter = form.BackupWriter | StoreWriter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSource:
-    """Name of a node, and where it keeps the data to copy."""
+    """Name of a node, and where it keeps the data to copy. `bucket` is read where content lies in one."""
 
     node: str
     database_url: str
@@ -52,6 +55,7 @@ class BackupSource:
     keys: Path
     trust: Path
     settings: Path | None
+    bucket: Bucket | None = None
 
 
 async def check_folders(source: BackupSource, target: Path, clock: Clock, pool: Pool) -> None:
@@ -99,7 +103,10 @@ async def make(
                 async for batch in view.contents():
                     await pool.run(partial(_hold_sweep, source.content))
                     large_contents.write(
-                        b"".join(b"%s %d\n" % (content.digest.encode(), content.size) for content in batch)
+                        b"".join(
+                            f"{content.digest} {content.size} {content.object_name or ''}\n".encode()
+                            for content in batch
+                        )
                     )
             # The transaction has ended here: copying content may take hours, and so old a view would burden the database.
             await _copy_contents(source, large_contents, writer, copied, pool, tell)
@@ -230,13 +237,27 @@ def _copy_blobs(
 ) -> None:
     _hold_sweep(source.content)
     for line in batch:
-        digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
-        path = path_of(source.content, digest)
+        digest = Digest(line[:_DIGITS].decode("ascii"))
+        size, _, name = line[_DIGITS:].decode("ascii").strip().partition(" ")
         try:
-            copied_digest = writer.copy(form.CONTENT + digest, path, size)
-            copied.count(digest, size, None if copied_digest == digest else DAMAGED)
-        except FileNotFoundError:
-            copied.count(digest, size, MISSING)
+            copied_digest = writer.copy(form.CONTENT + digest, _content_file(source, digest, name), int(size))
+            copied.count(digest, int(size), None if copied_digest == digest else DAMAGED)
+        except (FileNotFoundError, errors.MissingContent):
+            copied.count(digest, int(size), MISSING)
+        except errors.AlteredContent:
+            copied.count(digest, int(size), DAMAGED)
+
+
+def _content_file(source: BackupSource, digest: Digest, object_name: str) -> Readable:
+    """Return large content to be opened, wherever it lies."""
+    path = path_of(source.content, digest)
+    if source.bucket is None:
+        return path
+    from gateway.store.bucket_content import FetchedContent, StoredFile
+
+    scratch, is_file = source.content / SCRATCH, not object_name
+    opener = FetchedContent(source.bucket, digest, object_name or None, path, scratch, is_file=is_file)
+    return StoredFile(digest, opener)
 
 
 async def _mark_released(source: BackupSource, copied: form.BackupManifest) -> None:

@@ -21,6 +21,7 @@ import pyrage
 from pydantic import TypeAdapter, ValidationError
 
 from gateway import errors
+from gateway.ports.services import Readable
 from gateway.store.dump import Sum, TableShape
 from gateway.trust import sealed_files
 from gateway.trust.sealed_files import Broken, NotOpened, Piped
@@ -103,7 +104,7 @@ class BackupWriter:
     def write(self, name: str, data: bytes) -> None:
         self._add(name, len(data), io.BytesIO(data))
 
-    def copy(self, name: str, path: Path, size: int) -> str:
+    def copy(self, name: str, path: Readable, size: int) -> str:
         """Copy a file that should have `size` bytes. Return its digest; empty when its size differs, in which case the copy
         is cut off or padded. FileNotFoundError, with nothing written, when it does not exist."""
         with path.open("rb") as file:

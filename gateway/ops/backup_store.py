@@ -28,6 +28,7 @@ from gateway.atomic_files import make_private, new_file, write_private
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ops.backup_file import BackupReader, BackupWriter, Damaged
+from gateway.ports.services import Readable
 from gateway.store.data_folder import SNAPSHOT_SUFFIX
 from gateway.trust import sealed_files
 from gateway.trust.sealed_files import Broken, NotOpened, Piped
@@ -148,7 +149,7 @@ class StoreWriter:
         self._write_list()
         self._writer.write(name, data)
 
-    def copy(self, name: str, path: Path, size: int) -> str:
+    def copy(self, name: str, path: Readable, size: int) -> str:
         """Copy as `BackupWriter` does; content that the store has is not read again."""
         if not name.startswith(form.CONTENT):
             self._write_list()

@@ -27,6 +27,7 @@ _HOUR, _SELDOM = timedelta(hours=1), timedelta(minutes=10)
 CHECKS: tuple[Check, ...] = (
     Check(name="folder", run=parts.folders, tags=_USUAL),
     Check(name="disk", run=parts.disks, tags=_ALWAYS),
+    Check(name="content", run=watching.bucket, tags=_ALWAYS | {Tag.STATUS}, hasty_s=SOON_S),
     Check(name="database.file", run=parts.database_file, tags=_STATUS),
     Check(name="secrets", run=watching.secrets, tags=_USUAL),
     Check(name="leftovers", run=watching.leftovers, tags=_DEAR),
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="clock", run=parts.server_clock, tags=_OFTEN),
     Check(name="maintenance", run=watching.maintenance, tags=_DEAR | {Tag.STATUS}, of_store=True),
     Check(name="maintenance", run=watching.maintenance, tags=_OFTEN),
+    Check(name="content", run=watching.content_places, tags=_STATUS, of_store=True, every=_SELDOM),
     Check(name="statistics", run=watching.statistics, tags=_DEAR, of_store=True),
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),
     Check(name="trust", run=trust.algorithms, tags=_STATUS, of_store=True, every=_SELDOM),

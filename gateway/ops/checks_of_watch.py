@@ -16,6 +16,7 @@ from pathlib import Path
 from gateway.bootstrap import core
 from gateway.domain.diagnosis import Diagnosis, green, red, yellow
 from gateway.domain.wall_clock import local, moment_text
+from gateway.errors import ContentStoreDown
 from gateway.ops.subject import Subject
 from gateway.settings import Settings
 from gateway.store import data_folder, reporting
@@ -45,6 +46,7 @@ _BACKUP_TASKS = {
     "sample": ("backup.sample_failed", "gateway restore --drill --sample 2 --passphrase-file passphrase.txt"),
 }
 FIX = "gateway doctor --fix"
+CONTENT_SHOW = "gateway content show"
 # Nothing that a running program still writes or reads is so old.
 LEFT_FOR = timedelta(days=1)
 _LATE_ROUNDS, _WITNESSED = 3, "gateway witness logs"
@@ -87,6 +89,37 @@ def _memory_shares() -> tuple[float | None, float | None]:
             if pressure is None and (match := _PRESSURE.search(file.read_text())):
                 pressure = float(match[1]) / 100
     return free, pressure
+
+
+async def bucket(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the bucket with large content answers, and is the one of this database. It stops nothing: small documents
+    go on, and every process of the node has the same bucket."""
+    node, is_marked = subject.node, True
+    if node is not None:
+        content = node.bucket
+    elif (content := core.open_bucket(subject.settings, subject.store, subject.clock)) is not None:
+        is_marked = await content.look()
+    if content is None:
+        return
+    try:
+        await content.probe(is_marked=is_marked)
+    except ContentStoreDown as error:
+        cause = "content.strange" if error.params.get("strange") else "content.down"
+        yield red("content", cause, CONTENT_SHOW, detail=str(error)).worded("down")
+    else:
+        yield green("content", "content.fine", place=str(content.bucket.place)).worded("ok")
+
+
+async def content_places(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report large content that is not where new content goes, or in a bucket that no setting names."""
+    wanted = subject.settings.content.store
+    if not await reporting.is_content_elsewhere(subject.store, wants_bucket=wanted == "s3"):
+        return
+    if subject.settings.content.bucket:
+        cure = f"gateway content move --to {wanted}"
+        yield yellow("content", "content.elsewhere", cure, place=wanted).worded("ok")
+    else:
+        yield red("content", "content.unnamed", CONTENT_SHOW).worded("unnamed")
 
 
 async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:

@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors, random_source
@@ -83,6 +83,7 @@ _LOCKED = (
 )
 _REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
 _DELETE = delete(BlobRow).where(_HAS_DIGEST)
+_TO_FOLDER = update(BlobRow).where(col(BlobRow.digest) == bindparam("this")).values(object_name=None)
 
 
 class _InMemory:
@@ -284,7 +285,7 @@ class FileBlobs:
     ) -> KeptContent:
         """Store a scratch file as an object, and then name it in the row: no row names an object that is not whole."""
         copy = bucket.share(scratch.path)
-        name = await bucket.put(scratch.path, digest, size)
+        name = await bucket.put(scratch.path, digest)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now(), object_name=name)
         async with self._store.changing_rows() as tx:
             rows = await tx.tuples(_LOCKED, digest=digest)
@@ -292,9 +293,22 @@ class FileBlobs:
         await self._remove_replaced(rows)
         return KeptContent(digest=digest, size=size, open=copy)
 
+    async def bring_back(self, scratch: FileScratch, digest: Digest, size: int, object_name: str) -> bool:
+        """Place the content of an object in the folder, and delete the object; False, with nothing done, where the row does
+        not name it any more."""
+        await self._pool.run(scratch.make_durable)
+        _check_size(scratch.durable_size or 0, size)
+        async with self._store.changing_rows() as tx:
+            rows = await tx.tuples(_LOCKED, digest=digest)
+            if not rows or rows[0][3] != object_name:
+                return False
+            await tx.change(_TO_FOLDER, this=digest)
+            await run_in_thread(partial(_place, scratch, path_of(self._root, digest), self._synced))
+        await self._remove_replaced(rows)
+        return True
+
     async def _remove_replaced(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Delete the object that the row named before it was written; these bytes were hashed a moment ago, those may be
-        damaged."""
+        """Delete the object that the row named before it was written: its bytes may be damaged."""
         if self._bucket is not None and rows and (name := rows[0][3]) is not None:
             await self._bucket.remove(name)
 

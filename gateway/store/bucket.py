@@ -131,6 +131,14 @@ class Bucket:
             )
         self._marked_until = time_source.monotonic() + _MARK_FOR_S
 
+    def forget_mark(self) -> None:
+        """Let the next call read the mark again."""
+        self._marked_until = 0.0
+
+    def ask(self) -> None:
+        """Ask for the mark, whatever it is. ContentStoreDown without an answer."""
+        self._read_mark()
+
     def put(self, digest: Digest, source: BinaryIO, size: int) -> str:
         """Store content, and return the name of its object. The store proves the bytes by their SHA-256, which signs the
         request."""

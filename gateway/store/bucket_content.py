@@ -35,6 +35,7 @@ from gateway.store.tables import BlobRow
 from gateway.store.tables_node import FolderMarkRow
 
 PLACE = "bucket"
+_ANSWERS_S = 1.0
 _DIGITS = "0123456789abcdef"
 _log = logging.getLogger(__name__)
 _NAMES = select(col(BlobRow.object_name)).where(
@@ -127,6 +128,7 @@ class BucketContent:
     ) -> None:
         self.bucket, self.takes_new = bucket, takes_new
         self._store, self._clock, self._scratch = store, clock, scratch
+        self._asking: asyncio.Future[None] | None = None
         self._next_digit = random_source.random_16()[0] % len(_DIGITS)
 
     async def settle(self) -> None:
@@ -144,9 +146,36 @@ class BucketContent:
             is_used = bool(await tx.tuples(_IN_BUCKET))
         self.bucket.expect(rows[0].mark, may_write=not is_used)
 
-    async def put(self, source: Path, digest: Digest, size: int) -> str:
+    async def look(self) -> bool:
+        """Read the mark that the bucket must have; return whether there is one. Nothing is written."""
+        async with self._store.viewing_few() as tx:
+            rows = await tx.rows(
+                FolderMarkRow, select(FolderMarkRow).where(equal(FolderMarkRow, place=PLACE))
+            )
+        if rows:
+            self.bucket.expect(rows[0].mark, may_write=False)
+        return bool(rows)
+
+    async def probe(self, *, is_marked: bool = True) -> None:
+        """Ask the bucket for its mark now. ContentStoreDown when it is another one, or has not answered in a second; one
+        thread waits for a slow answer, however often this is called."""
+        if self._asking is None or self._asking.done():
+            ask = self._check_anew if is_marked else self.bucket.ask
+            self._asking = asyncio.ensure_future(asyncio.to_thread(ask))
+        done, _ = await asyncio.wait({self._asking}, timeout=_ANSWERS_S)
+        if not done:
+            raise errors.ContentStoreDown(
+                f"the bucket {self.bucket.place} has not answered for {_ANSWERS_S:.0f} s"
+            )
+        self._asking.result()
+
+    def _check_anew(self) -> None:
+        self.bucket.forget_mark()
+        self.bucket.check_mark()
+
+    async def put(self, source: Path, digest: Digest) -> str:
         """Store a file's content; the object is durable on return. A cancelled caller waits for the end."""
-        return await run_in_thread(partial(self._put, source, digest, size))
+        return await run_in_thread(partial(self._put, source, digest))
 
     def share(self, file: Path) -> OpenCopy:
         """Return a function that opens the file, also when it is gone."""
@@ -207,9 +236,9 @@ class BucketContent:
                     extra={"action": "blob.missing", "digest": digest},
                 )
 
-    def _put(self, source: Path, digest: Digest, size: int) -> str:
+    def _put(self, source: Path, digest: Digest) -> str:
         with source.open("rb") as file:
-            return self.bucket.put(digest, file, size)
+            return self.bucket.put(digest, file, os.fstat(file.fileno()).st_size)
 
 
 class StoredFile:

@@ -70,6 +70,8 @@ CONTENT, OWNERS = "blob", "blob_ref"
 _AGE = {CONTENT: ("stored_at",), OWNERS: ("owner_id",)}
 # Columns that are copied as NULL, because no worker of a lease works on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
+# Column that is copied as NULL, because all content is restored into the folder.
+_OBJECT = "object_name"
 
 
 def kind_of(column: Column[Any]) -> str:
@@ -154,10 +156,11 @@ class Summing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferredBlob:
-    """One large content that rows refer to, whose bytes are in a file."""
+    """One large content that rows refer to, whose bytes are in a file, or in a bucket in the object of that name."""
 
     digest: str
     size: int
+    object_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +217,12 @@ class Snapshot:
         return summing.sum()
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
-        """Yield all large content that is copied, whose bytes are in files, in batches, ordered by digest."""
+        """Yield all large content that is copied, whose bytes are in no row, in batches, ordered by digest."""
         blob = self._tables[CONTENT]
-        query = select(blob.c.digest, blob.c.size).where(_copied_content(blob), blob.c.body.is_(None))
+        name = blob.c[_OBJECT] if _OBJECT in blob.c else null()
+        query = select(blob.c.digest, blob.c.size, name).where(_copied_content(blob), blob.c.body.is_(None))
         async for batch in self._stream(query.order_by(blob.c.digest)):
-            yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
+            yield [ReferredBlob(digest=row[0], size=row[1], object_name=row[2]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[RowContent]]:
         """Yield all small content that is copied, in batches; the bytes of each are hashed and compared with its digest."""
@@ -287,7 +291,8 @@ def reflect_tables(connection: Connection) -> MetaData:
 
 def _select_rows(table: Table, connection: AsyncConnection, age: Sequence[str]) -> Select[Any]:
     leasable = {column.name for column in table.columns} >= _LEASE
-    columns = [null() if leasable and column.name in _LEASE else column for column in table.columns]
+    empty = {*(_LEASE if leasable else ()), *((_OBJECT,) if table.name == CONTENT else ())}
+    columns = [null() if column.name in empty else column for column in table.columns]
     key = [*(table.columns[name] for name in age), *table.primary_key.columns]
     order = [_in_order(column, connection) for column in key]
     query = select(*columns).order_by(*order)

@@ -40,7 +40,7 @@ from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
-from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables import BlobRow, DeliveryRow, IdentityRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow, HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
 from gateway.store.transaction import Transaction, driver_message
@@ -374,3 +374,15 @@ def _searches(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return True
     return any(index["name"] == SEARCH_INDEX for index in inspect(connection).get_indexes("list_row"))
+
+
+async def is_content_elsewhere(store: SqlStore, *, wants_bucket: bool) -> bool:
+    """Tell whether some large content is a file where a bucket is wanted, or an object where the folder is."""
+    is_object = col(BlobRow.object_name).is_not(None)
+    is_file = and_(col(BlobRow.body).is_(None), col(BlobRow.object_name).is_(None))
+    async with store.asking() as tx:
+        return bool(
+            await tx.tuples(
+                select(col(BlobRow.digest)).where(is_file if wants_bucket else is_object).limit(1)
+            )
+        )

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.bootstrap.core import find_bucket
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.deciding import proposals, registry_changes
@@ -215,6 +216,7 @@ async def _sealed_copy(node: Office, by: str) -> None:
         keys=settings.keys.folder,
         trust=settings.trust.folder,
         settings=None,
+        bucket=find_bucket(settings),
     )
     await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, _quiet)
     drill = await restore.drill(target, PASSPHRASE.encode(), data_dir, None, node.clock, node.pool, _quiet)

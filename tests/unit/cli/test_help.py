@@ -73,6 +73,7 @@ DUE = {
     *(f"destruction {name}" for name in ("list", "show", "propose", "stop", "export")),
     *(f"retention {name}" for name in ("list", "import", "show")),
     *(f"archive {name}" for name in ("check", "make", "receipt", "list")),
+    *(f"content {name}" for name in ("show", "move")),
     *(f"evidence {name}" for name in ("make", "verify", "page", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
     *(f"book {name}" for name in ("files", "file-list", "hand-over")),
