@@ -19,6 +19,7 @@ from gateway.witnessing.asking import WitnessAsker
 from gateway.witnessing.cosigning import Cosigner
 from gateway.witnessing.counting import LossAuditor
 from gateway.witnessing.letters import NodeLetters
+from gateway.witnessing.stating import StateAuditor
 from gateway.workers.loop import Loop
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class LetterPost:
     asker: WitnessAsker
     cosigner: Cosigner | None
     auditor: LossAuditor
+    state_auditor: StateAuditor
 
     async def take(self, path: Path, node: str | None) -> None:
         """Take a letter. One that does not hold, or that cannot be answered, is logged: its sender asks again. StoreFailure
@@ -47,6 +49,10 @@ class LetterPost:
                 await self.auditor.take_counts(letter)
             elif letter.kind is LetterKind.COUNTED:
                 await self.auditor.take_answer(letter)
+            elif letter.kind is LetterKind.STATES:
+                await self.state_auditor.take_states(letter)
+            elif letter.kind is LetterKind.STATED:
+                await self.state_auditor.take_answer(letter)
             elif letter.kind is not LetterKind.CHECKPOINT:
                 await self.asker.take_answer(letter)
             elif self.cosigner is not None:
@@ -61,29 +67,52 @@ def open_post(core: NodeCore, axis: ManagedAxis) -> LetterPost:
     asker = make_asker(core, axis)
     is_witness = core.settings.log.is_witness == "yes"
     cosigner = make_cosigner(core) if is_witness else None
-    return LetterPost(letters=asker.letters, asker=asker, cosigner=cosigner, auditor=make_auditor(core, axis))
+    return LetterPost(
+        letters=asker.letters,
+        asker=asker,
+        cosigner=cosigner,
+        auditor=make_auditor(core, axis),
+        state_auditor=make_state_auditor(core, axis),
+    )
 
 
 def letter_loops(core: NodeCore, axis: ManagedAxis) -> dict[str, Loop]:
     """Return the loops that have the log cosigned, and that compare packets, as far as the settings name nodes."""
-    workers: dict[str, WitnessAsker | LossAuditor] = {}
+    workers: dict[str, WitnessAsker | LossAuditor | StateAuditor] = {}
     if core.settings.log.witnesses:
         workers["witnesses"] = make_asker(core, axis)
     if core.settings.log.compares:
         workers["loss_audit"] = make_auditor(core, axis)
+        workers["state_audit"] = make_state_auditor(core, axis)
     return {name: Loop(step=worker.step, is_due=worker.is_due) for name, worker in workers.items()}
 
 
 def make_auditor(core: NodeCore, axis: ManagedAxis) -> LossAuditor:
     """Make the worker that compares packets with partners."""
-    names = (name.strip() for name in core.settings.log.compares.split(","))
     return LossAuditor(
         store=core.store,
         letters=_letters(core, axis),
-        partners=frozenset(filter(None, names)),
+        partners=_partners(core),
         host_of=core.host_of,
         clock=core.clock,
     )
+
+
+def make_state_auditor(core: NodeCore, axis: ManagedAxis) -> StateAuditor:
+    """Make the worker that compares states of packets with partners."""
+    return StateAuditor(
+        store=core.store,
+        letters=_letters(core, axis),
+        partners=_partners(core),
+        host_of=core.host_of,
+        clock=core.clock,
+        pool=core.pool,
+    )
+
+
+def _partners(core: NodeCore) -> frozenset[str]:
+    names = (name.strip() for name in core.settings.log.compares.split(","))
+    return frozenset(filter(None, names))
 
 
 def make_asker(core: NodeCore, axis: ManagedAxis) -> WitnessAsker:

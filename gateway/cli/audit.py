@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.log_reading import EventFilter, Hit
     from gateway.store.loss_audit import LossCount
+    from gateway.store.state_audit import StateCount
 
 _COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
 _LOSSES = output.columns("day node sender recipient own other open", dim="node")
+_STATES = output.columns("day node document own other first_at repaired", dim="node")
 Kind = Annotated[str | None, option("Kind of event; may end in *, such as 'inbox.*'.")]
 Subject = Annotated[str | None, option("Id of the object of the event.")]
 Principal = Annotated[str | None, option("Id of the person or program that acted.")]
@@ -275,6 +277,32 @@ async def losses(
     output.rows(call, [_loss_record(count) for count in counts], _LOSSES)
     if any(count.open_differences for count in counts):
         raise typer.Exit(VERIFICATION)
+
+
+@verb("", "--days 7 -o json")
+async def states(
+    call: Invocation,
+    core: OpenStore,
+    days: Annotated[int, option("Days to look back.", min=1, max=366)] = 30,
+) -> None:
+    """List documents whose state differs from that at the other node, and those that agree again. Exit 7 if one differs."""
+    from gateway.domain.wall_clock import local
+    from gateway.store.state_audit import list_counts
+
+    counts = await list_counts(core.store, local(core.clock.now()).date() - timedelta(days=days))
+    output.rows(call, [record for count in counts for record in _state_records(count)], _STATES)
+    if any(count.open_differences for count in counts):
+        raise typer.Exit(VERIFICATION)
+
+
+def _state_records(count: StateCount) -> Iterator[dict[str, Any]]:
+    for difference in count.differences:
+        if difference.is_open or difference.closed_at is not None:
+            repair = f"{difference.settled_as} ({difference.repaired_at})" if difference.closed_at else ""
+            names = "own other first_at closed_at settled_as repaired_at"
+            record = output.fields(count, "day node sender recipient is_sender compared_at")
+            record |= output.fields(difference, names, document=difference.name or difference.key)
+            yield record | {"repaired": repair}
 
 
 def _loss_record(count: LossCount) -> dict[str, Any]:

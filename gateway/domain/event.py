@@ -182,6 +182,8 @@ class EventKind(StrEnum):
     LOG_HISTORIES = "log.histories"
     LOSS_DETECTED = "loss.found"
     LOSS_SETTLED = "loss.settled"
+    STATES_DIFFER = "states.differ"
+    STATES_AGREE = "states.agree"
     WITNESS_KEYS = "witness.keys"
     WITNESSED_LOG = "witnessed.log"
     WITNESSED_HISTORIES = "witnessed.histories"

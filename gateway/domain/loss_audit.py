@@ -17,9 +17,9 @@ from gateway.errors import InvalidProof
 
 TOLD_AFTER = 2
 """Comparisons that must find a difference before it counts: a packet may be on its way."""
-_DIGITS = 12
+HASH_DIGITS = 12
 _PAIR = re.compile(r"pair (?P<sender>\S{1,40}) (?P<recipient>\S{1,40}) (?P<count>0|[1-9]\d{0,6})")
-_HASHES = re.compile(rf"(?:[0-9a-f]{{{_DIGITS}}})*")
+_HASHES = re.compile(rf"(?:[0-9a-f]{{{HASH_DIGITS}}})*")
 _PACKET = re.compile(r"pkt_[0-9A-Z]{26}")
 Pair = tuple[str, str]
 """Sender and recipient of packets, as codes."""
@@ -27,7 +27,7 @@ Pair = tuple[str, str]
 
 def short_hash(packet_id: str) -> str:
     """Return the hash that stands for a packet in letters."""
-    return hashlib.sha256(packet_id.encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(packet_id.encode()).hexdigest()[:HASH_DIGITS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +76,14 @@ def write_counts(day: date, sent: Mapping[Pair, SentPackets]) -> str:
 
 def read_counts(text: str) -> tuple[date, dict[Pair, SentPackets]]:
     """Parse the letter of a sender. InvalidProof for any other text."""
-    day, lines = _read_day(text)
+    day, lines = read_day(text)
     if len(lines) % 2:
         raise InvalidProof("the letter ends within a pair")
     by_pair: dict[Pair, SentPackets] = {}
     for head, body in zip(lines[::2], lines[1::2], strict=True):
-        pair, count = _read_pair(head)
+        pair, count = read_pair(head)
         sent, _, failed = body.partition(" ")
-        packets = SentPackets(sent=frozenset(_read_hashes(sent)), failed=frozenset(_read_hashes(failed)))
+        packets = SentPackets(sent=frozenset(read_hashes(sent)), failed=frozenset(read_hashes(failed)))
         if len(packets.sent) != count or pair in by_pair:
             raise InvalidProof(f"the letter names a pair twice, or not {count} packets")
         by_pair[pair] = packets
@@ -101,16 +101,16 @@ def write_answer(day: date, answers: Mapping[Pair, PairAnswer]) -> str:
 
 def read_answer(text: str) -> tuple[date, dict[Pair, PairAnswer]]:
     """Parse the letter of a receiver. InvalidProof for any other text."""
-    day, lines = _read_day(text)
+    day, lines = read_day(text)
     if len(lines) % 3:
         raise InvalidProof("the answer ends within a pair")
     answers = {}
     for head, lacking, unnamed in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
-        pair, count = _read_pair(head)
+        pair, count = read_pair(head)
         packets = tuple(unnamed.split())
         if not all(map(_PACKET.fullmatch, packets)):
             raise InvalidProof("the answer names packets that have no packet's id")
-        answers[pair] = PairAnswer(count=count, lacking=_read_hashes(lacking), unnamed=packets)
+        answers[pair] = PairAnswer(count=count, lacking=read_hashes(lacking), unnamed=packets)
     return day, answers
 
 
@@ -141,7 +141,8 @@ def follow(
     return (*closed, *settled, *repeated)
 
 
-def _read_day(text: str) -> tuple[date, list[str]]:
+def read_day(text: str) -> tuple[date, list[str]]:
+    """Parse the day of a letter, and return its other lines."""
     first, *lines = text.split("\n")[:-1] or [""]
     try:
         return date.fromisoformat(first.removeprefix("day ")), lines
@@ -149,14 +150,16 @@ def _read_day(text: str) -> tuple[date, list[str]]:
         raise InvalidProof("the letter does not begin with its day") from cause
 
 
-def _read_pair(line: str) -> tuple[Pair, int]:
+def read_pair(line: str) -> tuple[Pair, int]:
+    """Parse the line of a pair with its count of packets."""
     match = _PAIR.fullmatch(line)
     if match is None:
         raise InvalidProof("a pair of the letter has another form")
     return (match["sender"], match["recipient"]), int(match["count"])
 
 
-def _read_hashes(text: str) -> tuple[str, ...]:
+def read_hashes(text: str) -> tuple[str, ...]:
+    """Parse short hashes without spaces between."""
     if not _HASHES.fullmatch(text):
         raise InvalidProof("a pair of the letter has another form")
-    return tuple(text[n : n + _DIGITS] for n in range(0, len(text), _DIGITS))
+    return tuple(text[n : n + HASH_DIGITS] for n in range(0, len(text), HASH_DIGITS))

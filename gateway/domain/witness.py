@@ -46,6 +46,8 @@ class LetterKind(StrEnum):
     LATEST = "held"
     COUNTS = "counts"
     COUNTED = "counted"
+    STATES = "states"
+    STATED = "stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -295,11 +295,13 @@ async def witnesses(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def losses(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report packets that one of two nodes lacks, as the comparisons with partners found them twice."""
+    """Report packets that one of two nodes lacks, and documents whose states differ, as the comparisons with partners found
+    them twice."""
+    from gateway.store import state_audit
     from gateway.store.loss_audit import list_counts
 
-    now = subject.clock.now()
-    counts = await list_counts(subject.store, local(now).date() - _LOSS_AGE, open_only=True)
+    since = local(subject.clock.now()).date() - _LOSS_AGE
+    counts = await list_counts(subject.store, since, open_only=True)
     differences = [(count, difference) for count in counts for difference in count.open_differences]
     if differences:
         names = [f"{d.name or d.key} ({c.sender.upper()} → {c.recipient.upper()})" for c, d in differences]
@@ -313,6 +315,16 @@ async def losses(subject: Subject) -> AsyncGenerator[Diagnosis]:
             nodes=nodes,
             names=listed,
         )
+    state_counts = await state_audit.list_counts(subject.store, since, open_only=True)
+    unequal = [(count, difference) for count in state_counts for difference in count.open_differences]
+    if unequal:
+        names = [
+            f"{d.name or d.key} ({c.sender.upper()} → {c.recipient.upper()}: {d.own} ≠ {d.other})"
+            for c, d in unequal
+        ]
+        listed = ", ".join(names[:_MOST_NAMES] + ["…"] * (len(names) > _MOST_NAMES))
+        params = {"nodes": ", ".join(sorted({count.node for count, _ in unequal})), "names": listed}
+        yield red("losses", "losses.states", "gateway audit states", count=len(unequal), **params)
 
 
 async def _own_anchoring(subject: Subject, late: datetime) -> Diagnosis:

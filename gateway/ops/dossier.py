@@ -29,7 +29,7 @@ from gateway.ops.status import report_of_settings
 from gateway.ops.subject import Subject
 from gateway.ops.witness_view import read_anchoring
 from gateway.settings import reading
-from gateway.store import data_folder
+from gateway.store import data_folder, state_audit
 from gateway.store.log_reading import Hit, newest_of_kinds
 from gateway.store.loss_audit import list_counts
 from gateway.store.witnesses import Witness, list_witnesses
@@ -244,7 +244,9 @@ async def _log(source: DossierSource) -> Rows:
     subject, exam = source.subject, source.examination
     head = await subject.store.log.head()
     anchoring = await read_anchoring(subject.store, subject.settings, subject.pool)
-    counts = await list_counts(subject.store, local(source.now).date() - LOSS_DAYS)
+    since = local(source.now).date() - LOSS_DAYS
+    counts = await list_counts(subject.store, since)
+    states = await state_audit.list_counts(subject.store, since)
     seal = head.seal.signed if head.seal is not None else None
     facts: dict[str, object] = {
         "id": head.log_id,
@@ -266,6 +268,8 @@ async def _log(source: DossierSource) -> Rows:
         "histories": ", ".join(witness.name for witness in anchoring.histories),
         "compared": len(counts) or None,
         "differences": sum(len(count.open_differences) for count in counts) if counts else None,
+        "states_compared": len(states) or None,
+        "states_differing": sum(len(count.open_differences) for count in states) if states else None,
     }
     for name, fact in facts.items():
         yield source.say(f"log.{name}"), fact
@@ -284,6 +288,14 @@ async def _losses(source: DossierSource) -> Rows:
         if c.differences:
             pair = c.sender.upper(), c.recipient.upper()
             yield c.day, c.node, *pair, c.own_count, c.other_count, len(c.open_differences)
+
+
+async def _states(source: DossierSource) -> Rows:
+    since = local(source.now).date() - LOSS_DAYS
+    for c in await state_audit.list_counts(source.subject.store, since):
+        repaired = sum(difference.closed_at is not None for difference in c.differences)
+        if c.open_differences or repaired:
+            yield c.day, c.node, c.sender.upper(), c.recipient.upper(), len(c.open_differences), repaired
 
 
 async def _certificates(source: DossierSource) -> Rows:
@@ -345,6 +357,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[DossierSource], Rows]]] = {
     "log": ("name:4 value:5", _log),
     "witnesses": ("witness:3 leaf:2 at:2 fault:4", _witnesses),
     "losses": ("day:1.5 node:2 sender:2 recipient:2 own:1.2 other:1.2 open:1.2", _losses),
+    "states": ("day:1.5 node:2 sender:2 recipient:2 differing:1.2 repaired:1.2", _states),
     "certificates": ("name:3 subject:6 to:2 days:1.5", _certificates),
     "settings": ("name:3 value:6 source:4", _settings),
     "programs": ("name:4 version:4", _programs),

@@ -26,10 +26,10 @@ from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import LossCountRow
 from gateway.time_source import moment
 
-_SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
+NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
 # Axes deliver for three days; a partner's node may have been off for longer.
-_ARRIVES_WITHIN = timedelta(days=14)
-_STORED_FOR = timedelta(days=366)
+ARRIVES_WITHIN = timedelta(days=14)
+STORED_FOR = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def sent_packets(store: SqlStore, day: date) -> Mapping[Pair, Sequence[Cou
             delivery,
             and_(col(delivery.agency_id) == col(out.agency_id), col(delivery.document_id) == col(out.id)),
         )
-        .where(col(out.agency_id).in_(codes), *_on(col(out.packet_id), day))
+        .where(col(out.agency_id).in_(codes), *of_day(col(out.packet_id), day))
     )
     packets: defaultdict[Pair, list[CountedPacket]] = defaultdict(list)
     async with store.reading() as tx:
@@ -108,10 +108,10 @@ async def received_packets(store: SqlStore, day: date) -> Mapping[Pair, Sequence
         .where(
             col(row.agency_id).in_(codes),
             col(row.received_at) >= begins - timedelta(days=1),
-            col(row.received_at) < begins + _ARRIVES_WITHIN,
+            col(row.received_at) < begins + ARRIVES_WITHIN,
             col(row.transport_kind) != Kind.STATUS.value,
             or_(col(row.incoming_id).is_(None), col(document.id).is_not(None)),
-            *_on(col(row.transport_packet_id), day),
+            *of_day(col(row.transport_packet_id), day),
         )
     )
     packets: defaultdict[Pair, dict[str, CountedPacket]] = defaultdict(dict)
@@ -122,7 +122,7 @@ async def received_packets(store: SqlStore, day: date) -> Mapping[Pair, Sequence
     return {pair: [*entries.values()] for pair, entries in packets.items()}
 
 
-def _on(packet_id: Any, day: date) -> tuple[Any, ...]:  # Any: a column
+def of_day(packet_id: Any, day: date) -> tuple[Any, ...]:  # Any: a column
     """Return the conditions that the packet was made on that day of the office."""
     begins, ends = (int(midnight(d).timestamp() * 1000) for d in (day, day + timedelta(days=1)))
     return packet_id >= f"pkt_{moment(begins)}", packet_id < f"pkt_{moment(ends)}"
@@ -146,7 +146,7 @@ async def list_counts(
 async def record_counts(store: SqlStore, clock: Clock, counts: Collection[LossCount]) -> None:
     """Store comparisons in place of those before, with an event for what each of them newly found or settled."""
     now = clock.now()
-    old = (col(LossCountRow.day) < local(now).date() - _STORED_FOR, col(LossCountRow.open_count) == 0)
+    old = (col(LossCountRow.day) < local(now).date() - STORED_FOR, col(LossCountRow.open_count) == 0)
     async with store.changing_rows() as tx:
         await tx.change(delete(LossCountRow).where(*old))
         for count in counts:
@@ -160,7 +160,7 @@ async def record_counts(store: SqlStore, clock: Clock, counts: Collection[LossCo
                 kind = EventKind.LOSS_DETECTED if open_count > earlier else EventKind.LOSS_SETTLED
                 data = {"node": count.node, "day": count.day.isoformat(), "count": open_count}
                 data |= {"sender": count.sender, "recipient": count.recipient}
-                await SqlEvents(tx, _SCOPE, clock).append(kind, f"loss:{count.node}", now, data)
+                await SqlEvents(tx, NODE_SCOPE, clock).append(kind, f"loss:{count.node}", now, data)
 
 
 def _count(row: LossCountRow) -> LossCount:

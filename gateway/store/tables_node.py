@@ -380,6 +380,21 @@ class LossCountRow(Row, table=True):
     differences: str = Field(sa_type=Text)
 
 
+class StateCountRow(Row, table=True):
+    """Comparison of the states of one day's packets of a pair with another node; otherwise as `LossCountRow`. `counts` are
+    JSON, too."""
+
+    node: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    sender: str = Field(primary_key=True)
+    recipient: str = Field(primary_key=True)
+    is_sender: bool
+    compared_at: datetime
+    counts: str = Field(sa_type=Text)
+    open_count: int
+    differences: str = Field(sa_type=Text)
+
+
 class QueueSampleRow(Row, table=True):
     at: datetime = Field(primary_key=True)
     queue: str = Field(primary_key=True)

@@ -41,7 +41,7 @@ RETRY_AFTER = timedelta(hours=6)
 DAYS, ONCE_A_DAY = 7, timedelta(hours=22)
 """So many days are compared, each of them once a day: a document may be removed after it was there."""
 # Packets of a day are on their way for some time after its end.
-_SETTLES = timedelta(hours=2)
+SETTLES = timedelta(hours=2)
 _Packets = Mapping[Pair, Sequence[CountedPacket]]
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class LossAuditor:
         now = self.clock.now()
         if not self.is_due(now):
             return False
-        last = local(now - _SETTLES).date() - timedelta(days=1)
+        last = local(now - SETTLES).date() - timedelta(days=1)
         first = last - timedelta(days=DAYS - 1)
         counts = [c for c in await loss_audit.list_counts(self.store, first) if c.is_sender]
         differing = {(c.node, c.day) for c in counts if any(d.closed_at is None for d in c.differences)}

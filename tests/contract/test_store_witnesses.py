@@ -6,12 +6,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.loss_audit import Difference
+from gateway.domain.state_audit import StateDifference
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.domain.wall_clock import local
-from gateway.store import loss_audit, witnesses
+from gateway.pool import ThreadPool
+from gateway.store import loss_audit, state_audit, witnesses
 from gateway.store.loss_audit import LossCount
+from gateway.store.state_audit import StateCount
 from gateway.store.store import SqlStore
 from gateway.store.witnesses import Cosignature, LogNews, Witness, WitnessedLog
 from tests.support.clock import ManualClock
@@ -133,3 +139,80 @@ async def test_a_comparison_tells_of_news_alone(store: SqlStore, clock: ManualCl
         pass
     kinds = [event.kind for event in await store.events_after(None, 0, 10)]
     assert kinds == [EventKind.LOSS_DETECTED, EventKind.LOSS_SETTLED]
+
+
+async def test_states_of_a_day_are_those_that_the_sender_is_to_know(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    today, began = local(clock.now()).date(), clock.now()
+    names = ("delivered", "queued", "heir", "failed")
+    sent = {name: outgoing(clock, packet_id=PacketId(clock.new_id("pkt_"))) for name in names}
+    recall = outgoing(clock, packet_id=PacketId(clock.new_id("pkt_")), kind=Kind.RECALL)
+    closed, unanswered = (
+        incoming(clock, scope=SOUTH, packet_id=PacketId(clock.new_id("pkt_")), sender_code="Z91.01")
+        for _ in range(2)
+    )
+    clock.advance(DAY)
+    tomorrow = outgoing(clock, packet_id=PacketId(clock.new_id("pkt_")))
+    async with committing(store) as work:
+        for name, document in {**sent, "recall": recall, "tomorrow": tomorrow}.items():
+            await work.outgoing.add(document)
+            own = delivery(document, "Z91.02", name if name in ("queued", "failed") else "delivered")
+            await work.deliveries.add([own])
+            if name == "heir":
+                fact = Fact(track=Track.BUSINESS, code="01", at=began, heir="Z91.03")
+                await work.facts.add(own.id, fact)
+    async with committing(store, SOUTH) as work:
+        for taken_in in (closed, unanswered):
+            await work.incoming.add(taken_in)
+        for code, note in (("01", None), ("06", None), ("05", "opened by mistake")):
+            at = began + timedelta(minutes=int(code))
+            fact = Fact(track=Track.BUSINESS, code=code, at=at, stated_at=at, note=note)
+            await work.facts.add(closed.id, fact)
+        await work.facts.add(unanswered.id, Fact(track=Track.OTHER, code="held", at=began))
+
+    out = await state_audit.sent_states(store, today)
+    received = await state_audit.received_states(store, ThreadPool(1), today)
+
+    assert {(s.id, s.word) for s in out["Z91.01", "Z91.02"]} == {
+        (sent["delivered"].packet_id, "delivered"),
+        (sent["failed"].packet_id, "failed"),
+    }
+    (state,) = received["Z91.01", "Z91.02"]
+    assert (state.id, state.word, state.changed_at) == (
+        closed.packet_id,
+        "done",
+        began + timedelta(minutes=6),
+    )
+
+
+async def test_a_comparison_of_states_tells_of_news_and_of_the_repair(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    day, now = local(clock.now()).date(), clock.now()
+    difference = StateDifference(
+        key="0123456789ab", name="1/A", own="done", other="sent", first_at=now, counted_at=now, times=2
+    )
+    count = StateCount(
+        node="south",
+        day=day,
+        sender="Z91.01",
+        recipient="Z91.02",
+        is_sender=False,
+        compared_at=now,
+        counts={"done": (1, 0), "sent": (0, 1)},
+        differences=(replace(difference, times=1),),
+    )
+    open_count = replace(count, differences=(difference,))
+    settled = replace(count, differences=(replace(difference, closed_at=now, settled_as="done"),))
+    for entry in (count, open_count, open_count, settled):
+        await state_audit.record_counts(store, clock, [entry])
+        assert list(await state_audit.list_counts(store, day)) == [entry]
+    assert await state_audit.list_counts(store, day, open_only=True) == []
+    while await store.number_events():
+        pass
+    differ, agree = await store.events_after(None, 0, 10)
+    assert (differ.kind, agree.kind) == (EventKind.STATES_DIFFER, EventKind.STATES_AGREE)
+    words = {"packet": difference.key, "own": "done", "other": "sent"}
+    assert differ.data["packets"] == [words]
+    assert agree.data["packets"] == [words | {"settled_as": "done", "repaired_at": "there"}]

@@ -16,7 +16,7 @@ from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT
 from gateway.store import figures_check
-from tests.simulation import kept_out
+from tests.simulation import audits, kept_out
 from tests.simulation.kept_out import Ending
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.rows import Row, Rows
@@ -111,6 +111,14 @@ async def check_running(world: World, ledger: Ledger) -> list[str]:
             f"{host.name}: the figures differ from the event log: {difference}"
             for difference in differences[:5]
         ]
+    answered_documents = {item.document_id for item in late_packets}
+    ids = {
+        row["packet_id"]
+        for side in read(world)
+        for row in side["outgoing_document"]
+        if row["document_id"] in answered_documents
+    }
+    broken += await audits.check(world, ids | {item.answers for item in late_packets})
     for side in read(world):
         sealed = side.ask("SELECT coalesce(max(tree_size), 0) AS size FROM log_seal")[0]["size"]
         event_count = side.ask("SELECT count(*) AS size FROM event")[0]["size"]

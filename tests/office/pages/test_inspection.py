@@ -38,7 +38,7 @@ async def test_an_inspector_reads_rules_and_log_by_keyboard_and_no_document(
     rows = page.locator("main tbody tr[data-row]")
     await expect(rows).to_have_count(len(legal.read().rules))
     await expect(page.locator("#log")).to_contain_text("nguyên vẹn")
-    for fold in ("witnesses", "losses", "findings"):
+    for fold in ("witnesses", "losses", "states", "findings"):
         await page.locator(f"#{fold} > summary").press("Enter")
     await axe.check(page)
     text = await page.locator("main").inner_text()
@@ -85,7 +85,7 @@ async def test_the_dossier_is_the_same_in_both_forms_and_there_is_no_third(
     heads = [
         line for line in "".join(read_docx(tmp_path / "d.docx")).splitlines() if re.match(r"\d+\. ", line)
     ]
-    assert len(heads) == 13
+    assert len(heads) == 14
     for head in heads:
         assert head in printed.replace("\r", "")
     assert all(

@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from gateway.clock import SystemClock
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.domain.state_audit import StateDifference
+from gateway.domain.wall_clock import local
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
+from gateway.store import state_audit
+from gateway.store.state_audit import StateCount
 from gateway.store.store import SqlStore
 from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
@@ -283,3 +288,41 @@ def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored
     assert lost.code == 7
     assert "published_differs" in [f["code"] for f in lost.json["findings"]]
     assert len(with_early.json["keys"]) == 1
+
+
+def test_states_that_differ_are_listed_with_their_repair(terminal: Terminal) -> None:
+    set_up(terminal)
+    now = SystemClock().now()
+    open_one = StateDifference(
+        key="0123456789ab", name="1/A", own="done", other="accepted", first_at=now, counted_at=now, times=2
+    )
+    closed = replace(open_one, key="ba9876543210", name="", closed_at=now, settled_as="accepted")
+    unconfirmed = replace(open_one, key="000000000000", name="2/A", times=1)
+    count = StateCount(
+        node="south",
+        day=local(now).date(),
+        sender="Z91.07",
+        recipient="Z91",
+        is_sender=True,
+        compared_at=now,
+        differences=(open_one, closed, unconfirmed),
+    )
+    for differences, code, documents in (
+        (count.differences, 7, ["1/A", "ba9876543210"]),
+        ((closed,), 0, ["ba9876543210"]),
+    ):
+        asyncio.run(_record_states(replace(count, differences=differences)))
+        run = terminal.type("audit", "states", "-o", "json")
+        assert run.code == code
+        records = json.loads(run.out)["data"]
+        assert [record["document"] for record in records] == documents
+    assert (records[0]["own"], records[0]["repaired"]) == ("done", "accepted (here)")
+
+
+async def _record_states(count: StateCount) -> None:
+    clock = SystemClock()
+    store = SqlStore(f"sqlite:///{DATABASE.absolute()}", clock)
+    try:
+        await state_audit.record_counts(store, clock, [count])
+    finally:
+        await store.close()

@@ -66,7 +66,7 @@ DUE = {
     *(f"axis {name}" for name in ("status", "definitions", "apply", "check", "route", "odd", "agencies")),
     *("figures check", "figures rebuild", "report list", "report show", "report export"),
     *(f"report {name}" for name in ("schedules", "schedule", "pause", "resume", "remove")),
-    *(f"audit {name}" for name in ("verify", "search", "export", "publish", "losses", "erase")),
+    *(f"audit {name}" for name in ("verify", "search", "export", "publish", "losses", "states", "erase")),
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"preserve {name}" for name in ("list", "add", "ask-end", "end")),

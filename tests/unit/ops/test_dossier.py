@@ -14,6 +14,7 @@ import pytest
 
 from gateway.domain.dossier import DossierSection
 from gateway.domain.loss_audit import Difference
+from gateway.domain.state_audit import StateDifference
 from gateway.ops import checks
 from gateway.ops.dossier import (
     INSTANCES,
@@ -27,8 +28,10 @@ from gateway.ops.dossier_docx import DOTS, write_docx
 from gateway.ops.subject import Subject
 from gateway.settings import load
 from gateway.settings.options import names, option
+from gateway.store import state_audit
 from gateway.store.log_reading import seal_numbered
 from gateway.store.loss_audit import LossCount, record_counts
+from gateway.store.state_audit import StateCount
 from gateway.trust.page_drawing.docx import read_docx
 from gateway.words import legal
 from tests.support.cases import Cases
@@ -157,11 +160,34 @@ async def test_nothing_of_a_document_appears(town: Town) -> None:
         differences=(difference,),
     )
     await record_counts(town.node.store, town.clock, [count])
+    differing = StateDifference(
+        key="0123456789ab",
+        name=f"4711/{MARK}",
+        own="done",
+        other="rejected",
+        first_at=found_at,
+        counted_at=found_at,
+        times=2,
+    )
+    repaired = replace(differing, key="ba9876543210", closed_at=found_at, settled_as="done")
+    state_count = StateCount(
+        node="south",
+        day=found_at.date(),
+        sender="z91.07",
+        recipient="z91",
+        is_sender=True,
+        compared_at=found_at,
+        differences=(differing, repaired),
+    )
+    await state_audit.record_counts(town.node.store, town.clock, [state_count])
 
     dossier = await make_dossier(await source_of(town))
 
-    losses = next(section for section in dossier.sections if section.key == "losses")
+    losses, states = (
+        next(section for section in dossier.sections if section.key == key) for key in ("losses", "states")
+    )
     assert [row[1:] for row in losses.rows] == [("south", "Z91.07", "Z91", "3", "2", "1")]
+    assert [row[1:] for row in states.rows] == [("south", "Z91.07", "Z91", "1", "1")]
     # The doctor names what was lost for its operator; the section that repeats it is left out of the comparison.
     text = json.dumps([s for s in dossier.to_json()["sections"] if s["key"] not in ("checks", "rules")])
     for word in (MARK, document.id, "4711"):

@@ -117,6 +117,7 @@ STEPS = {
     "r0309_destruction.py": "7a92d27b9d447c84",
     "r0310_hand_over.py": "6f5ae7eac8f4e897",
     "r0311_content_in_a_bucket.py": "1bffb0ef1b5fdf50",
+    "r0312_states_compared.py": "db98f3ba99d4ca71",
 }
 
 

@@ -14,7 +14,7 @@ NODE_TABLES = frozenset(
         *("hosted_agency", "principal", "api_key", "api_call", "blob"),
         *("event_counter", "account_request"),
         *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
-        *("log_witness", "log_cosignature", "witnessed_log", "loss_count"),
+        *("log_witness", "log_cosignature", "witnessed_log", "loss_count", "state_count"),
         *("person", "proposal", "key_end", "key_notice", "post"),
         *("session", "sign_in_try", "password_past", "recovery_code"),
         *("revocation_question", "revocation_answer", "pdf_answer", "memory_version"),

@@ -1,6 +1,7 @@
 """The inspector's pages, which read and change nothing: all rules with their articles and state, beside them the sealed
-log, its witnesses, the differences of the loss audit and the findings; one rule with its last instances; the dossier. In:
-the state of rules to list, a rule's number, or the form of the file. Out: what `gateway.ops.dossier` reads of the node."""
+log, its witnesses, the differences of packets and states, and the findings; one rule with its last instances; the dossier.
+In: the state of rules to list, a rule's number, or the form of the file. Out: what `gateway.ops.dossier` reads of the
+node."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from gateway_office.web.routes import Access
 
 KEY, PATH = "inspection", "/thanh-tra"
 _WRITERS = {"docx": write_docx, "pdf": write_pdf}
-_SECTIONS = ("log", "witnesses", "losses")
+_SECTIONS = ("log", "witnesses", "losses", "states")
 get, *_ = routes.sharing(access=Access.READY, needs=INSPECTS, key=KEY)
 
 
