@@ -65,6 +65,7 @@ class BulkAct(StrEnum):
     PRINT = "in"
     PACK = "ho-so"
     FILE = "vao-ho-so"
+    PRESERVE = "giu-nguyen"
 
 
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")

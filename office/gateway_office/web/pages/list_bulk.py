@@ -10,6 +10,8 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway import preservation
+from gateway.domain.preservation import LONGEST_DECISION, LONGEST_REASON, Extent
 from gateway.domain.states import AWAITED, State
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
@@ -39,6 +41,7 @@ _ACTS = {
         Needs(right=Right.ISSUE, manners=(Manner.YES,)),
         Needs(right=Right.URGE, manners=(Manner.YES,)),
         Needs(right=Right.RECORDS),
+        Needs(right=Right.PRESERVE),
     ),
     Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
 }
@@ -132,6 +135,7 @@ async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) ->
         mode=request.own_agency.numbering.value,
         suggested=(),
         at_work=await work_files.list_at_work(*request.filing) if act_key == BulkAct.FILE else (),
+        longest={"reason": LONGEST_REASON, "decision": LONGEST_DECISION},
         tags=tags,
         tag_options=[("", request.say("tags.choose")), *((tag.id, tag.name) for tag in tags)],
     )
@@ -172,6 +176,10 @@ async def _missing_fields(request: PageRequest, act_key: BulkAct) -> list[tuple[
         problems.append(request.missing("tag", "tags.which"))
     if act_key == BulkAct.FILE and not form.text("code"):
         problems.append(request.missing("code", "timer.file.code"))
+    if act_key == BulkAct.PRESERVE:
+        problems += request.short_reason("note")
+        if not form.text("decision"):
+            problems.append(request.missing("decision", "books.preservation.decision"))
     if act_key == BulkAct.URGE and not form.text("text"):
         problems.append(request.missing("text", "listing.urge.words"))
     return problems
@@ -244,6 +252,17 @@ async def _file(request: PageRequest, choice: Choice) -> str:
 async def _offer(request: PageRequest, choice: Choice) -> str:
     had = await received.repeat_offer(*request.incoming, choice.id)
     return request.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
+
+
+async def _preserve(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
+    """Make one order about all of them."""
+    deps, text = request.deps, request.form.text
+    extent = Extent(documents=tuple(choice.id for choice in chosen.accepted))
+    order = await preservation.begin(
+        deps.store, deps.clock, request.scope(), extent, text("note"), text("decision")
+    )
+    say = request.say("listing.done.giu-nguyen", decision=order.decision)
+    return [_outcome(choice, ok=True, text=say) for choice in chosen.accepted]
 
 
 async def _read(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
@@ -324,6 +343,7 @@ _RUN: dict[BulkAct, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutco
     BulkAct.TAG: partial(_run_all, row_act=_tag),
     BulkAct.UNTAG: _untag,
     BulkAct.FILE: partial(_run_all, row_act=_file),
+    BulkAct.PRESERVE: _preserve,
 }
 
 ROUTES = (

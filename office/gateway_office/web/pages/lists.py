@@ -283,6 +283,7 @@ def acts_of(request: PageRequest, side: Side) -> tuple[BulkAct, ...]:
             (BulkAct.TAG, issues),
             (BulkAct.UNTAG, issues),
             (BulkAct.FILE, request.may(Right.RECORDS)),
+            (BulkAct.PRESERVE, request.may(Right.PRESERVE)),
         )
     else:
         acts = (
@@ -296,6 +297,7 @@ def acts_of(request: PageRequest, side: Side) -> tuple[BulkAct, ...]:
             (BulkAct.TAG, takes),
             (BulkAct.UNTAG, takes),
             (BulkAct.FILE, request.may(Right.RECORDS)),
+            (BulkAct.PRESERVE, request.may(Right.PRESERVE)),
         )
     return tuple(key for key, may in acts if may)
 
