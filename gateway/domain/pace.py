@@ -22,6 +22,8 @@ ORDINARY_SHARE = 4
 LONGEST_DELAY = timedelta(hours=1)
 ANSWER_DELAY = timedelta(hours=6)
 AUTHORITY_DELAY = timedelta(hours=4)
+# The longest time in which a person may undo an act on a letter.
+LONGEST_UNDO = timedelta(minutes=1)
 # The longest time that a document system may hold fetched documents.
 LONGEST_HANDOVER = timedelta(hours=1)
 # Between machines whose clocks differ by less, leases are never taken for leftovers of a wrong clock: otherwise the

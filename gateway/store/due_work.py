@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from gateway.domain.pace import AUTHORITY_DELAY
+from gateway.domain.pace import AUTHORITY_DELAY, CLOCKS_APART, LONGEST_UNDO
 from gateway.domain.webhook import EndpointState
 from gateway.store import events, inbox, jobs, outbox, webhooks
 from gateway.store.row import Moment
@@ -43,7 +43,8 @@ _TO_ASK = (
 )
 _CHANGED = select(col(ListChangeRow.id)).limit(1)
 _IS_OPEN_ACT = col(_P.failed_at).is_(None)
-_ACTS_DUE = select(col(_P.document_id)).where(_IS_OPEN_ACT, col(_P.due_at) <= _NOW).limit(1)
+ACT_IS_DUE = or_(col(_P.due_at) <= _NOW, col(_P.due_at) > bindparam("far_act", type_=Moment))
+_ACTS_DUE = select(col(_P.document_id)).where(_IS_OPEN_ACT, ACT_IS_DUE).limit(1)
 _ANSWERS = select(func.max(col(_A.fetched_at)))
 _QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
 
@@ -105,7 +106,7 @@ async def look_for_signs(
         ("sequencer", events.ANY_UNNUMBERED),
         ("webhooks", webhooks.any_due(now)),
         ("lister", (_CHANGED, {})),
-        ("acts", (_ACTS_DUE, {"now": now})),
+        ("acts", (_ACTS_DUE, act_times(now))),
         ("revocation", (_TO_ASK, {"now": now, "far": now + 2 * AUTHORITY_DELAY})),
     ]
     queries = [query for _, query in queries_by_name]
@@ -117,6 +118,11 @@ async def look_for_signs(
         since=now,
         ends_at=now if due or version is None else await _next_due(tx, now),
     )
+
+
+def act_times(now: datetime) -> dict[str, datetime]:
+    """Return the parameters of `ACT_IS_DUE`: a later end of the time to undo was written while the clock was ahead."""
+    return {"now": now, "far_act": now + LONGEST_UNDO + CLOCKS_APART}
 
 
 async def _next_due(tx: Transaction, now: datetime) -> datetime:

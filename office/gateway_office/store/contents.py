@@ -26,6 +26,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     table,
     text,
@@ -34,6 +35,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.pace import CLOCKS_APART
 from gateway.domain.text import Term, sought
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW
@@ -123,7 +125,13 @@ _READINGS = (
 _DROP = delete(_D).where(
     col(_D.agency_id) == bindparam("agency"), col(_D.document_id) == bindparam("document")
 )
-_DUE = select(_D).where(col(_D.not_before) <= bindparam("now", type_=Moment()))
+# A later time was written while the clock was ahead.
+_DUE = select(_D).where(
+    or_(
+        col(_D.not_before) <= bindparam("now", type_=Moment()),
+        col(_D.not_before) > bindparam("far", type_=Moment()),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,13 +424,14 @@ class SqlContentQueue(OwnTransactions):
         """Take so many documents, the newest first. Those that are not read come back later, each alone and behind all
         others, since one of them may have ended the node; those that were taken too often are taken a last time."""
         now = self._clock.now()
+        times = {"now": now, "far": now + CLAIMED_FOR + CLOCKS_APART}
         query = _DUE.order_by(col(_D.tries) > 0, col(_D.place).desc()).limit(limit)
         async with self._reading() as tx:
-            if not await tx.tuples(query, now=now):
+            if not await tx.tuples(query, **times):
                 return ()
         async with self._changing() as tx:
             await tx.hold("contents")
-            due = await tx.rows(_D, query, now=now)
+            due = await tx.rows(_D, query, **times)
             rows = [row for row in due if not row.tries] or due[:1]
             renewals = [
                 {

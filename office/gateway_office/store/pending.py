@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.store.due_work import ACT_IS_DUE, act_times
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import Moment, among, value_of
+from gateway.store.row import among, value_of
 from gateway.store.tables_office import PendingActRow
 from gateway.store.transaction import Transaction
 from gateway_office.domain.pending import PendingAct
@@ -21,12 +22,7 @@ _R = PendingActRow
 _OF_DOCUMENTS = select(_R).where(col(_R.agency_id) == bindparam("agency"), among(col(_R.document_id), "ids"))
 _WAITS = col(_R.failed_at).is_(None)
 # In the order in which people acted, so that arrival numbers follow it.
-_DUE = (
-    select(_R)
-    .where(_WAITS, col(_R.due_at) <= bindparam("now", type_=Moment))
-    .order_by(col(_R.due_at), col(_R.id))
-    .limit(bindparam("most"))
-)
+_DUE = select(_R).where(_WAITS, ACT_IS_DUE).order_by(col(_R.due_at), col(_R.id)).limit(bindparam("most"))
 to_domain = partial(value_of, PendingAct)
 
 
@@ -63,4 +59,4 @@ class SqlPendingActs(AgencyRows):
 
 async def find_due(tx: Transaction, now: datetime, limit: int) -> Sequence[tuple[str, PendingAct]]:
     """List acts of all agencies that are due, each with its agency's id, in the order in which people acted."""
-    return [(row.agency_id, to_domain(row)) for row in await tx.rows(_R, _DUE, now=now, most=limit)]
+    return [(row.agency_id, to_domain(row)) for row in await tx.rows(_R, _DUE, **act_times(now), most=limit)]

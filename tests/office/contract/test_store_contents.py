@@ -313,6 +313,21 @@ async def test_a_document_during_whose_reading_the_node_dies_is_not_tried_for_ev
     assert tries == [False] * MOST_TRIES + [True]
 
 
+async def test_files_claimed_by_a_clock_that_was_ahead_are_read_once_it_is_right(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    letter = incoming(clock)
+    await stored(store, letter)
+    await folded(store)
+    clock.advance(7 * 3600)
+    (claimed,) = await store.content_queue.claim(10)
+    assert await store.content_queue.claim(10) == ()
+    clock.advance(-7 * 3600)
+
+    (due,) = await store.content_queue.claim(10)
+    assert (claimed.document_id, due.document_id) == (letter.id, letter.id)
+
+
 async def test_documents_that_were_never_marked_are_marked_the_newest_first_and_once(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:

@@ -78,6 +78,21 @@ async def test_an_act_is_due_at_its_time_and_the_look_for_work_says_so(
     assert "acts" in (await store.signs(LEASE_S, ())).due
 
 
+async def test_an_act_of_a_clock_that_was_ahead_waits_for_no_false_time(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    while await store.number_events():
+        pass
+    clock.advance(7 * 3600)
+    act = await make_act(store, clock)
+    await add(store, act)
+    assert await store.acts_due(9) == []
+    clock.advance(-7 * 3600)
+
+    assert [due for _, due in await store.acts_due(9)] == [act]
+    assert "acts" in (await store.signs(LEASE_S, ())).due
+
+
 async def test_of_two_who_take_an_act_away_one_gets_it(store: SqlOfficeStore, clock: ManualClock) -> None:
     act = await make_act(store, clock)
     await add(store, act)
