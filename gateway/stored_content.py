@@ -150,12 +150,12 @@ async def report_altered(
 
 
 def _digest(start: Start) -> Digest | None:
-    """Return the digest of the content; None where it is altered so that it cannot be decoded."""
+    """Return the digest of the content; None where it is altered so that it cannot be decoded, or the store says so."""
     hasher = hashlib.sha256()
     try:
         for piece in start():
             hasher.update(piece)
-    except CannotOpen:
+    except (CannotOpen, AlteredContent):
         return None
     return Digest.of_bytes(hasher.digest())
 

@@ -26,6 +26,7 @@ from gateway.errors import (
     CannotTell,
     Clash,
     Conflict,
+    ContentStoreDown,
     GatewayError,
     InvalidEnvelope,
     MalformedXml,
@@ -224,6 +225,8 @@ async def _pause(services: IncomingServices, packet: InboxPacket, error: Gateway
     """Return the pause after a failure that is surely not the packet's fault; None where it may be."""
     if isinstance(error, ScannerDown):
         return SCANNER_PAUSE
+    if isinstance(error, ContentStoreDown):
+        return STORAGE_PAUSE
     # The size is doubled because canonical octets may be stored beside the file.
     if (
         isinstance(error, StoreFailure)
@@ -239,8 +242,10 @@ def _scope(packet: InboxPacket) -> AgencyScope:
 
 
 async def probe_storage(services: IncomingServices, size: int = 0) -> None:
-    """Check that the storage takes a file and its row, as for a packet, with room for so many bytes. The sweeper removes
-    the file, since it has no owner."""
+    """Check that the storage takes a file and its row, as for a packet, with room for so many bytes; and that the bucket
+    takes an object, where large content goes there. The sweeper removes the file, since it has no owner."""
+    if (bucket := services.blobs.bucket) is not None and bucket.takes_new:
+        await bucket.try_out()
     with services.blobs.scratch() as scratch:
         if size:
             await services.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))

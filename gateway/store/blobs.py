@@ -227,7 +227,7 @@ class FileBlobs:
         self._store = store
         self._clock = clock
         self._pool = pool
-        self._bucket = bucket
+        self.bucket = bucket
         self._filled = set[str]()
         self._synced = bytearray(
             (1 << 16) + (1 << 8)
@@ -268,11 +268,11 @@ class FileBlobs:
         if scratch.durable_size is None:
             await self._pool.run(scratch.make_durable)
         _check_size(scratch.durable_size or 0, size)
-        if self._bucket is not None and self._bucket.takes_new:
-            return await self._keep_in_bucket(self._bucket, scratch, digest, size)
+        if self.bucket is not None and self.bucket.takes_new:
+            return await self._keep_in_bucket(self.bucket, scratch, digest, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
         async with self._store.changing_rows() as tx:
-            rows = await tx.tuples(_LOCKED, digest=digest) if self._bucket is not None else ()
+            rows = await tx.tuples(_LOCKED, digest=digest) if self.bucket is not None else ()
             await tx.upsert(row, "stored_at", "object_name")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
@@ -309,8 +309,8 @@ class FileBlobs:
 
     async def _remove_replaced(self, rows: Sequence[Sequence[Any]]) -> None:
         """Delete the object that the row named before it was written: its bytes may be damaged."""
-        if self._bucket is not None and rows and (name := rows[0][3]) is not None:
-            await self._bucket.remove(name)
+        if self.bucket is not None and rows and (name := rows[0][3]) is not None:
+            await self.bucket.remove(name)
 
     def room_share(self) -> float:
         """Return the share of a budget of bytes that the disk leaves."""
@@ -352,9 +352,9 @@ class FileBlobs:
         path = path_of(self._root, digest)
         # Not in the pool: its threads may all be waiting for a connection, and the unit of work holds one.
         is_file = await asyncio.to_thread(path.is_file)
-        if self._bucket is not None:
+        if self.bucket is not None:
             is_file = is_file and content.object_name is None
-            return self._bucket.opener(digest, content.object_name, path, is_file=is_file)
+            return self.bucket.opener(digest, content.object_name, path, is_file=is_file)
         if not is_file:
             place = "a bucket, which no setting names" if content.object_name else str(self._root)
             missing = errors.MissingContent(
@@ -369,7 +369,7 @@ class FileBlobs:
         """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers
         to them a moment later, finds them gone and keeps them again."""
         for digest in sorted(digests):
-            await remove_content(self._root, self._store, digest, None, self._bucket)
+            await remove_content(self._root, self._store, digest, None, self.bucket)
         await self._cut_journal()
 
     async def leave_no_trace(self) -> bool:
@@ -380,10 +380,10 @@ class FileBlobs:
     async def sweep(self, now: datetime) -> int:
         """Delete blobs without references, 24 hours after their last `keep`, and old scratch files; return how many. Log an
         error for every row whose file is missing."""
-        swept = await sweep_content(self._root, self._store, self._pool, now, self._filled, self._bucket)
-        if self._bucket is not None:
+        swept = await sweep_content(self._root, self._store, self._pool, now, self._filled, self.bucket)
+        if self.bucket is not None:
             is_held = partial(self._pool.run, partial(_is_held, self._root, now))
-            swept += await self._bucket.sweep(GRACE, is_held)
+            swept += await self.bucket.sweep(GRACE, is_held)
         await self._cut_journal()
         return swept
 

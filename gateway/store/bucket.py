@@ -43,7 +43,7 @@ QUIET_S = 2.0
 _LEAST_BYTES_PER_S = 64 * 1024
 # How long a mark that was right is believed.
 _MARK_FOR_S = 60.0
-_MARK = "store-mark"
+_MARK, _TRIAL = "store-mark", "store-trial"
 _NAME = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})-[0-9a-f]{32}")
 _WITHOUT_VERSIONS = 501
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
@@ -138,6 +138,13 @@ class Bucket:
     def ask(self) -> None:
         """Ask for the mark, whatever it is. ContentStoreDown without an answer."""
         self._read_mark()
+
+    def try_out(self) -> None:
+        """Store a small object that is no content, and delete it. ContentStoreDown where that fails."""
+        self.check_mark()
+        with self._calling("nothing can be stored"):
+            self._client.put_object(**self._at(_TRIAL), Body=b"trial")
+        self.remove(_TRIAL)
 
     def put(self, digest: Digest, source: BinaryIO, size: int) -> str:
         """Store content, and return the name of its object. The store proves the bytes by their SHA-256, which signs the

@@ -169,6 +169,10 @@ class BucketContent:
             )
         self._asking.result()
 
+    async def try_out(self) -> None:
+        """Store and delete a small object. ContentStoreDown where the bucket takes none."""
+        await run_in_thread(self.bucket.try_out)
+
     def _check_anew(self) -> None:
         self.bucket.forget_mark()
         self.bucket.check_mark()

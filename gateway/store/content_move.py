@@ -17,6 +17,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.commits import run_in_thread
 from gateway.domain.identity import Digest
+from gateway.domain.pace import SMALL
 from gateway.store.blobs import SCRATCH, FileBlobs, path_of, remove_moved
 from gateway.store.bucket import NoObject
 from gateway.store.bucket_content import BucketContent
@@ -24,7 +25,8 @@ from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 
 _AT_ONCE = 100
-_IS_FILE = (col(BlobRow.body).is_(None), col(BlobRow.object_name).is_(None))
+# Small files, of a version that had no rows for them, stay: what is small is read without a thread.
+_IS_FILE = (col(BlobRow.body).is_(None), col(BlobRow.object_name).is_(None), col(BlobRow.size) > SMALL)
 _IS_OBJECT = (col(BlobRow.object_name).is_not(None),)
 _COUNT = select(func.count(), func.coalesce(func.sum(col(BlobRow.size)), 0))
 _NEXT = select(col(BlobRow.digest), col(BlobRow.size), col(BlobRow.object_name)).where(

@@ -31,7 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.pace import Horizon
+from gateway.domain.pace import SMALL, Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
 from gateway.domain.states import BUSINESS_STATES, IN_QUEUE, REQUESTED, State
 from gateway.domain.status import NO_QUEUE
@@ -379,7 +379,7 @@ def _searches(connection: Connection) -> bool:
 async def is_content_elsewhere(store: SqlStore, *, wants_bucket: bool) -> bool:
     """Tell whether some large content is a file where a bucket is wanted, or an object where the folder is."""
     is_object = col(BlobRow.object_name).is_not(None)
-    is_file = and_(col(BlobRow.body).is_(None), col(BlobRow.object_name).is_(None))
+    is_file = and_(col(BlobRow.body).is_(None), col(BlobRow.object_name).is_(None), col(BlobRow.size) > SMALL)
     async with store.asking() as tx:
         return bool(
             await tx.tuples(

@@ -163,7 +163,7 @@ def kill_at(patched: pytest.MonkeyPatch, move: ContentMove, call: str, when: str
             patched.setattr(tx_owner, "run_in_thread", killing_async(around, tx_owner.run_in_thread))
     else:
         patched.setattr(stored, "_place", around(stored._place))
-        patched.setattr(content_move, "remove_moved", killing_async(around, content_move.remove_moved))
+        patched.setattr(content_move, "remove_moved", killing_async(around, stored.remove_moved))
 
 
 def killing_async(around: Callable[[Opener], Opener], function: Opener) -> Opener:
