@@ -27,8 +27,8 @@ from gateway.ports.services import Clock, Pool
 if TYPE_CHECKING:
     from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs
-    from gateway.store.holds import FileVault
     from gateway.store.store import SqlStore
+    from gateway.store.vault import FileVault
     from gateway.store.work import SqlWork
     from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
 

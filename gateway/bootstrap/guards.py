@@ -41,10 +41,10 @@ from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store.blobs import SCRATCH, FileBlobs
 from gateway.store.folder_marks import FolderMarks
-from gateway.store.holds import FileVault
 from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
+from gateway.store.vault import FileVault
 from gateway.trust import authorities, seals
 from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address

@@ -30,7 +30,7 @@ async def show(call: Invocation, node: OpenStore) -> None:
     from gateway.bootstrap.core import open_bucket
     from gateway.store.content_move import count_content
 
-    bucket, wanted = open_bucket(node.settings, node.store, node.clock), node.settings.content.store
+    bucket, target = open_bucket(node.settings, node.store, node.clock), node.settings.content.store
     lying = await count_content(node.store)
     state = "none" if bucket is None else "ok"
     if bucket is not None:
@@ -39,9 +39,9 @@ async def show(call: Invocation, node: OpenStore) -> None:
         except ContentStoreDown as error:
             state = str(error)
     place = str(bucket.bucket.place) if bucket is not None else ""
-    output.record(call, {"store": wanted, "bucket": place, "state": state} | asdict(lying))
-    if lying.files if wanted == "s3" else lying.objects:
-        call.say("cli.content.elsewhere", to=wanted)
+    output.record(call, {"store": target, "bucket": place, "state": state} | asdict(lying))
+    if lying.files if target == "s3" else lying.objects:
+        call.say("cli.content.elsewhere", to=target)
 
 
 @verb(

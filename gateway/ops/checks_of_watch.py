@@ -112,12 +112,12 @@ async def bucket(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 async def content_places(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Report large content that is not where new content goes, or in a bucket that no setting names."""
-    wanted = subject.settings.content.store
-    if not await reporting.is_content_elsewhere(subject.store, wants_bucket=wanted == "s3"):
+    target = subject.settings.content.store
+    if not await reporting.is_content_elsewhere(subject.store, wants_bucket=target == "s3"):
         return
     if subject.settings.content.bucket:
-        cure = f"gateway content move --to {wanted}"
-        yield yellow("content", "content.elsewhere", cure, place=wanted).worded("ok")
+        cure = f"gateway content move --to {target}"
+        yield yellow("content", "content.elsewhere", cure, place=target).worded("ok")
     else:
         yield red("content", "content.unnamed", CONTENT_SHOW).worded("unnamed")
 

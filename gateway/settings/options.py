@@ -121,7 +121,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentSettings:
-    """The place of new large content, and the bucket of an object store (S3), which is read from as long as it is named."""
+    """The place of new large content, and the bucket of an object store (S3)."""
 
     store: Annotated[str, OneOf(("folder", "s3"))] = "folder"
     endpoint: str = ""

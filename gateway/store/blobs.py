@@ -1,6 +1,6 @@
 """Content by digest (blobs), and the sweeper that deletes unreferenced content. In: a scratch file, filled and hashed. Out:
 small content for a row, written by the unit that refers to it; large content in a durable file root/aa/bb/<digest>, or in
-a bucket (`store.bucket_content`); all readable by agencies that hold a reference.
+a bucket (`ports.content`); all readable by agencies that hold a reference.
 
 The sweeper and a `keep` of the same digest exclude each other by locking the database row; the file is only touched under
 that lock. The sweeper checks again under the lock, so that a blob with a newer `keep` or reference stays."""
@@ -37,7 +37,7 @@ from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
 
 if TYPE_CHECKING:
-    from gateway.store.bucket_content import BucketContent
+    from gateway.ports.content import ContentBucket
 
 _TWO_NAMES = 2
 # Most bytes that a scratch file keeps in memory: enough for a part of an upload, or content that is examined and dropped.
@@ -220,7 +220,7 @@ class FileBlobs:
         clock: Clock,
         pool: Pool,
         room: Room | None = None,
-        bucket: BucketContent | None = None,
+        bucket: ContentBucket | None = None,
     ) -> None:
         self._root, self._scratch = root, root / SCRATCH
         self._room = room or Room(folder=root, reserve=0)
@@ -281,11 +281,11 @@ class FileBlobs:
         return KeptContent(digest=digest, size=size, open=lambda: target.open("rb"))
 
     async def _keep_in_bucket(
-        self, bucket: BucketContent, scratch: FileScratch, digest: Digest, size: int
+        self, bucket: ContentBucket, scratch: FileScratch, digest: Digest, size: int
     ) -> KeptContent:
         """Store a scratch file as an object, and then name it in the row: no row names an object that is not whole."""
         copy = bucket.share(scratch.path)
-        name = await bucket.put(scratch.path, digest)
+        name = await bucket.store(scratch.path, digest)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now(), object_name=name)
         async with self._store.changing_rows() as tx:
             rows = await tx.tuples(_LOCKED, digest=digest)
@@ -463,7 +463,7 @@ async def sweep_content(
     pool: Pool,
     now: datetime,
     filled: Collection[str],
-    bucket: BucketContent | None = None,
+    bucket: ContentBucket | None = None,
 ) -> int:
     """Delete blobs without references, files without rows, and scratch files, each when older than the grace; return how
     many. It stops while `hold_sweep` is in effect. The scratch files named in `filled`, which are being written, stay
@@ -484,7 +484,7 @@ async def _sweep_rows(
     store: SqlStore,
     cutoff: datetime,
     is_held: Callable[[], Awaitable[bool]],
-    bucket: BucketContent | None,
+    bucket: ContentBucket | None,
 ) -> tuple[int, set[str]]:
     """Delete unreferenced rows with their files; return how many, and in which folders large content was found."""
     removed, shards, last = 0, set[str](), ""
@@ -501,7 +501,7 @@ async def _sweep_rows(
 
 
 async def remove_content(
-    root: Path, store: SqlStore, digest: str, cutoff: datetime | None, bucket: BucketContent | None
+    root: Path, store: SqlStore, digest: str, cutoff: datetime | None, bucket: ContentBucket | None
 ) -> bool:
     """Delete a blob's row, then its file, in one transaction, unless the blob is referred to or was kept since `cutoff`;
     return whether it was deleted. A crash between the two rolls back the row. An object goes after the row, because its

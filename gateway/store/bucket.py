@@ -1,5 +1,5 @@
 """A bucket of an object store (S3), through botocore. In: the address and key of the bucket; content with its digest. Out:
-objects whose names are never used twice, durable once `put` returns; content that was proved by its digest; the mark of
+objects whose names are never used twice, durable once `store` returns; content that was proved by its digest; the mark of
 the database whose content this is. ContentStoreDown for everything that the store does not do.
 
 All calls block. A name is `aa/DIGEST-TOKEN`: a request that the store carries out late, after its caller gave up, can then
@@ -146,7 +146,7 @@ class Bucket:
             self._client.put_object(**self._at(_TRIAL), Body=b"trial")
         self.remove(_TRIAL)
 
-    def put(self, digest: Digest, source: BinaryIO, size: int) -> str:
+    def store(self, digest: Digest, source: BinaryIO, size: int) -> str:
         """Store content, and return the name of its object. The store proves the bytes by their SHA-256, which signs the
         request."""
         self.check_mark()

@@ -111,10 +111,10 @@ class FetchedContent:
             return OpenCopy(os.dup(copy.fileno()))
 
 
-def missing(digest: str, where: str) -> errors.MissingContent:
+def missing(digest: str, place: str) -> errors.MissingContent:
     """Log that content is missing, and return the error to raise."""
     error = errors.MissingContent(
-        f"the content {digest} is {where}; name the right place, or restore the file from a backup"
+        f"the content {digest} is {place}; name the right place, or restore the file from a backup"
     )
     _log.error(str(error), extra={"action": "blob.missing", "digest": digest, "code": error.code})
     return error
@@ -124,10 +124,10 @@ class BucketContent:
     """The bucket as the content store uses it. `takes_new`: new large content is stored in it, else in the folder."""
 
     def __init__(
-        self, bucket: Bucket, store: SqlStore, clock: Clock, scratch: Path, *, takes_new: bool
+        self, bucket: Bucket, rows: SqlStore, clock: Clock, scratch: Path, *, takes_new: bool
     ) -> None:
         self.bucket, self.takes_new = bucket, takes_new
-        self._store, self._clock, self._scratch = store, clock, scratch
+        self._rows, self._clock, self._scratch = rows, clock, scratch
         self._asking: asyncio.Future[None] | None = None
         self._next_digit = random_source.random_16()[0] % len(_DIGITS)
 
@@ -135,7 +135,7 @@ class BucketContent:
         """Read the mark that the bucket must have. At first use the database gets one, and the bucket too where no row
         names an object yet. A restored database has none, so it never works in the bucket of the node that it is a copy
         of."""
-        async with self._store.changing_rows() as tx:
+        async with self._rows.changing_rows() as tx:
             new_row = FolderMarkRow(
                 place=PLACE, mark=random_source.random_16().hex(), written_at=self._clock.now()
             )
@@ -148,7 +148,7 @@ class BucketContent:
 
     async def look(self) -> bool:
         """Read the mark that the bucket must have; return whether there is one. Nothing is written."""
-        async with self._store.viewing_few() as tx:
+        async with self._rows.viewing_few() as tx:
             rows = await tx.rows(
                 FolderMarkRow, select(FolderMarkRow).where(equal(FolderMarkRow, place=PLACE))
             )
@@ -160,10 +160,10 @@ class BucketContent:
         """Ask the bucket for its mark now. ContentStoreDown when it is another one, or has not answered in a second; one
         thread waits for a slow answer, however often this is called."""
         if self._asking is None or self._asking.done():
-            ask = self._check_anew if is_marked else self.bucket.ask
+            ask = self._check_mark_now if is_marked else self.bucket.ask
             self._asking = asyncio.ensure_future(asyncio.to_thread(ask))
-        done, _ = await asyncio.wait({self._asking}, timeout=_ANSWERS_S)
-        if not done:
+        answered, _ = await asyncio.wait({self._asking}, timeout=_ANSWERS_S)
+        if not answered:
             raise errors.ContentStoreDown(
                 f"the bucket {self.bucket.place} has not answered for {_ANSWERS_S:.0f} s"
             )
@@ -173,13 +173,13 @@ class BucketContent:
         """Store and delete a small object. ContentStoreDown where the bucket takes none."""
         await run_in_thread(self.bucket.try_out)
 
-    def _check_anew(self) -> None:
+    def _check_mark_now(self) -> None:
         self.bucket.forget_mark()
         self.bucket.check_mark()
 
-    async def put(self, source: Path, digest: Digest) -> str:
+    async def store(self, source: Path, digest: Digest) -> str:
         """Store a file's content; the object is durable on return. A cancelled caller waits for the end."""
-        return await run_in_thread(partial(self._put, source, digest))
+        return await run_in_thread(partial(self._store_file, source, digest))
 
     def share(self, file: Path) -> OpenCopy:
         """Return a function that opens the file, also when it is gone."""
@@ -220,10 +220,10 @@ class BucketContent:
         return removed
 
     async def _remove_unnamed(self, page: list[BucketObject], grace: timedelta) -> int:
-        async with self._store.reading() as tx:
+        async with self._rows.reading() as tx:
             digests = sorted({o.digest for o in page})
-            named = {name for (name,) in await tx.tuples(_NAMES, digests=digests)}
-        unnamed = [o.name for o in page if o.name not in named and o.age > grace]
+            row_names = {name for (name,) in await tx.tuples(_NAMES, digests=digests)}
+        unnamed = [o.name for o in page if o.name not in row_names and o.age > grace]
         for name in unnamed:
             await asyncio.to_thread(self.bucket.remove, name)
         return len(unnamed)
@@ -231,7 +231,7 @@ class BucketContent:
     async def _report_missing(self, first: str, end: str, page: list[BucketObject]) -> None:
         """Log the rows from one digest up to another whose object is not on the page, nor in the bucket."""
         listed = {o.name for o in page}
-        async with self._store.reading() as tx:
+        async with self._rows.reading() as tx:
             rows = await tx.tuples(_BETWEEN, first=first, end=end)
         for digest, name in rows:
             if name not in listed and not await asyncio.to_thread(self.bucket.has, name):
@@ -240,9 +240,9 @@ class BucketContent:
                     extra={"action": "blob.missing", "digest": digest},
                 )
 
-    def _put(self, source: Path, digest: Digest) -> str:
+    def _store_file(self, source: Path, digest: Digest) -> str:
         with source.open("rb") as file:
-            return self.bucket.put(digest, file, os.fstat(file.fileno()).st_size)
+            return self.bucket.store(digest, file, os.fstat(file.fileno()).st_size)
 
 
 class StoredFile:

@@ -101,7 +101,7 @@ class ContentMove:
         deleted or stored anew meanwhile."""
         file, bucket = path_of(self._root, digest), self._bucket
         try:
-            name = await bucket.put(file, digest)
+            name = await bucket.store(file, digest)
         except FileNotFoundError:
             if await self._is_settled(digest, _IS_FILE):
                 return False

@@ -327,10 +327,10 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_after_a_request_to_hold
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
     remove = sweeper.remove_content
 
-    async def and_a_copy_begins(root: Path, *others: Any) -> bool:
+    async def and_a_copy_begins(root: Path, *arguments: Any) -> bool:
         sweeper.hold_sweep(root)
         age(root / sweeper.NO_SWEEP, clock.now())
-        return await remove(root, *others)
+        return await remove(root, *arguments)
 
     monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 

@@ -77,10 +77,10 @@ async def test_content_goes_to_the_bucket_and_back_while_it_is_read_and_kept(
                 assert await read(node, store, name) == LARGE + bytes([n])
 
         await asyncio.gather(move.run(), work(node, 7 if to_bucket else 10), work(node, 20))
-        again = await make_move(root, store, clock, pool, place, to_bucket=to_bucket)
-        await again.run()
+        second = await make_move(root, store, clock, pool, place, to_bucket=to_bucket)
+        await second.run()
 
-        assert (move.failed, again.failed) == ({}, {})
+        assert (move.failed, second.failed) == ({}, {})
         assert not await reporting.is_content_elsewhere(store, wants_bucket=to_bucket)
         lying = await count_content(store)
         assert (lying.objects, lying.files) == ((len(contents), 0) if to_bucket else (0, len(contents)))
@@ -92,7 +92,7 @@ async def test_content_goes_to_the_bucket_and_back_while_it_is_read_and_kept(
         assert (objects, files_in(root)) == ((sorted(contents), []) if to_bucket else ([], sorted(contents)))
 
 
-CALLS = ("put", "fetch", "remove", "row", "file")
+CALLS = ("store", "fetch", "remove", "row", "file")
 
 
 @pytest.mark.parametrize("to_bucket", [True, False])
@@ -121,11 +121,11 @@ async def test_a_move_that_is_killed_at_any_call_goes_on(
     for name, content in contents.items():
         assert await read(node, store, name) == content
 
-    again = await make_move(root, store, clock, pool, place, to_bucket=to_bucket)
-    await again.run()
+    second = await make_move(root, store, clock, pool, place, to_bucket=to_bucket)
+    await second.run()
     await sweep(store, clock, root, place)
 
-    assert again.failed == {}
+    assert second.failed == {}
     for name, content in contents.items():
         assert await read(node, store, name) == content
     objects = sorted(name[3:67] for name in Objects(place).names())
@@ -142,7 +142,7 @@ def kill_at(patched: pytest.MonkeyPatch, move: ContentMove, call: str, when: str
     """Let the process end at the second call of that kind."""
     calls = 0
 
-    def around(function: Opener) -> Opener:
+    def wrap(function: Opener) -> Opener:
         def killing(*arguments: Any, **options: Any) -> Any:
             nonlocal calls
             calls += 1
@@ -156,18 +156,18 @@ def kill_at(patched: pytest.MonkeyPatch, move: ContentMove, call: str, when: str
         return killing
 
     bucket = move._bucket.bucket
-    if call in ("put", "fetch", "remove"):
-        patched.setattr(bucket, call, around(getattr(bucket, call)))
+    if call in ("store", "fetch", "remove"):
+        patched.setattr(bucket, call, wrap(getattr(bucket, call)))
     elif call == "row":
         for tx_owner in (stored, content_move):
-            patched.setattr(tx_owner, "run_in_thread", killing_async(around, tx_owner.run_in_thread))
+            patched.setattr(tx_owner, "run_in_thread", killing_async(wrap, tx_owner.run_in_thread))
     else:
-        patched.setattr(stored, "_place", around(stored._place))
-        patched.setattr(content_move, "remove_moved", killing_async(around, stored.remove_moved))
+        patched.setattr(stored, "_place", wrap(stored._place))
+        patched.setattr(content_move, "remove_moved", killing_async(wrap, stored.remove_moved))
 
 
-def killing_async(around: Callable[[Opener], Opener], function: Opener) -> Opener:
-    gate = around(lambda: None)
+def killing_async(wrap: Callable[[Opener], Opener], function: Opener) -> Opener:
+    gate = wrap(lambda: None)
 
     async def killing(*arguments: Any) -> Any:
         gate()

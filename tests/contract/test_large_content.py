@@ -55,7 +55,7 @@ async def line() -> AsyncIterator[tuple[TcpProxy, BucketPlace]]:
         yield proxy, direct
 
 
-async def over(
+async def open_through(
     line: tuple[TcpProxy, BucketPlace], root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool
 ) -> FileBlobs:
     proxy, direct = line
@@ -76,15 +76,15 @@ async def test_content_is_read_back_many_times_at_once_and_no_copy_stays(
 async def test_content_is_opened_again_without_the_store_and_each_opening_reads_for_itself(
     line: tuple[TcpProxy, BucketPlace], root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    blobs = await over(line, root, store, clock, pool)
-    kept = await take(blobs, LARGE)
+    blobs = await open_through(line, root, store, clock, pool)
+    content = await take(blobs, LARGE)
     name = await keep(blobs, store, LARGE)
     async with store.read(NORTH) as view:
         opener = await blobs.open(view, name)
     first = await asyncio.to_thread(opener)
     await line[0].refuse()
 
-    with first, opener() as second, kept.reader() as just_kept:
+    with first, opener() as second, content.reader() as just_kept:
         first.seek(10)
         assert second.read() == LARGE
         assert first.read() == LARGE[10:]
@@ -96,19 +96,19 @@ async def test_copies_of_content_leave_no_open_file(
 ) -> None:
     name = await keep(blobs, store, LARGE)
     gc.collect()
-    before = len(os.listdir("/proc/self/fd"))
+    files_at_first = len(os.listdir("/proc/self/fd"))
 
     for _ in range(20):
         await read(blobs, store, name)
     gc.collect()
 
-    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert len(os.listdir("/proc/self/fd")) <= files_at_first + 2
 
 
 async def test_content_in_an_outage_is_refused_by_name_and_kept_once_the_store_is_back(
     line: tuple[TcpProxy, BucketPlace], root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     early = await keep(blobs, store, LARGE)
     await line[0].refuse()
 
@@ -119,8 +119,8 @@ async def test_content_in_an_outage_is_refused_by_name_and_kept_once_the_store_i
     line[0].heal()
 
     assert await read(blobs, store, early) == LARGE
-    later = await keep(blobs, store, LARGE + b"2", owner="msg-2")
-    assert await read(blobs, store, later) == LARGE + b"2"
+    second = await keep(blobs, store, LARGE + b"2", owner="msg-2")
+    assert await read(blobs, store, second) == LARGE + b"2"
     assert list((root / "scratch").iterdir()) == []
 
 
@@ -132,7 +132,7 @@ async def test_an_object_whose_answer_was_lost_is_no_content_and_goes_with_the_s
     pool: ThreadPool,
 ) -> None:
     proxy, direct = line
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     first = await keep(blobs, store, LARGE)
     # The store asks for the body, takes it, and begins to answer.
     proxy.cut_after(len(b"HTTP/1.1 100 CONTINUE\r\n\r\n") + 5, Direction.BACK)
@@ -156,7 +156,7 @@ async def test_a_request_that_is_cut_leaves_no_object_and_an_answer_that_is_cut_
     line: tuple[TcpProxy, BucketPlace], root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     proxy, direct = line
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     name = await keep(blobs, store, LARGE)
     proxy.cut_after(len(LARGE) // 2)
 
@@ -176,7 +176,7 @@ async def test_other_bytes_than_the_digests_are_never_stored_nor_served(
     line: tuple[TcpProxy, BucketPlace], root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     proxy, direct = line
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     name = await keep(blobs, store, LARGE)
     proxy.spoil()
     with pytest.raises(errors.AlteredContent, match="not what was stored"):
@@ -200,7 +200,7 @@ async def test_a_store_that_says_nothing_is_given_up_and_asked_again_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proxy, _ = line
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     name = await keep(blobs, store, LARGE)
     monkeypatch.setattr(bucket_module, "QUIET_S", 1000.0)
     proxy.stall()
@@ -212,7 +212,7 @@ async def test_a_store_that_says_nothing_is_given_up_and_asked_again_later(
         await keep(blobs, store, LARGE + b"2")
     assert proxy.connections == passed
     proxy.heal()
-    blobs = await over(line, root, store, clock, pool)
+    blobs = await open_through(line, root, store, clock, pool)
     assert await read(blobs, store, name) == LARGE
 
 

@@ -99,17 +99,19 @@ def _start(folder: Path) -> ObjectStore:
         tell(["ceph-authtool", str(ring), "--gen-key", "-n", name, *allows])
     address = f"[v2:127.0.0.1:{monitor}/0]"
     tell(["monmaptool", "--create", "--fsid", fsid, "--addv", "a", address, str(monmap)])
-    known = ("-c", str(conf))
-    tell(["ceph-mon", *known, "-i", "a", "--mkfs", "--monmap", str(monmap), "--keyring", str(ring)])
-    _launch(folder, ["ceph-mon", *known, "-f", "-i", "a"])
-    tell(["ceph", *known, "osd", "new", osd])
-    tell(["ceph-osd", *known, "-i", "0", "--mkfs", "--osd-uuid", osd])
-    _launch(folder, ["ceph-osd", *known, "-f", "-i", "0"])
-    _launch(folder, ["radosgw", *known, "-f", "-n", "client.rgw"])
+    settings = ("-c", str(conf))
+    tell(["ceph-mon", *settings, "-i", "a", "--mkfs", "--monmap", str(monmap), "--keyring", str(ring)])
+    _launch(folder, ["ceph-mon", *settings, "-f", "-i", "a"])
+    tell(["ceph", *settings, "osd", "new", osd])
+    tell(["ceph-osd", *settings, "-i", "0", "--mkfs", "--osd-uuid", osd])
+    _launch(folder, ["ceph-osd", *settings, "-f", "-i", "0"])
+    _launch(folder, ["radosgw", *settings, "-f", "-n", "client.rgw"])
     keys = {}
     for user in _USERS:
-        made = tell(["radosgw-admin", *known, "user", "create", f"--uid={user}", f"--display-name={user}"])
-        key = json.loads(made)["keys"][0]
+        output = tell(
+            ["radosgw-admin", *settings, "user", "create", f"--uid={user}", f"--display-name={user}"]
+        )
+        key = json.loads(output)["keys"][0]
         keys[user] = (key["access_key"], key["secret_key"])
     wait_until(lambda: _answers(port), f"an answer of the object store (logs: {folder})")
     return ObjectStore(endpoint=f"http://127.0.0.1:{port}", keys=keys)

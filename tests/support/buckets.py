@@ -14,7 +14,7 @@ from tests.services import radosgw
 from tests.support.services import missing
 from tests.support.tcp_proxy import TcpProxy
 
-_made = set[str]()
+_bucket_names = set[str]()
 
 
 def new_place(*, user: str = "owner", versions: bool = False, timeout_s: int = 10) -> BucketPlace:
@@ -31,12 +31,12 @@ def new_place(*, user: str = "owner", versions: bool = False, timeout_s: int = 1
         secret_key=secret_key,
         timeout_s=timeout_s,
     )
-    if name not in _made:
+    if name not in _bucket_names:
         client = client_of(place)
         client.create_bucket(Bucket=name)
         if versions:
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        _made.add(name)
+        _bucket_names.add(name)
     return place
 
 
