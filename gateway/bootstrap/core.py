@@ -4,16 +4,19 @@ locked, the registry over its events, and the services for decisions about trust
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway import log
 from gateway.bootstrap.stored import OpenRegistry, open_store
 from gateway.deciding import DecisionServices
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, SignerDown
 from gateway.ports.services import Clock, Pool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.decisions import SqlDecisions
@@ -36,7 +39,10 @@ if TYPE_CHECKING:
     from gateway.registry_authoring.axis_lists import SqlAxisLists
     from gateway.store.bucket import Bucket
     from gateway.store.bucket_content import BucketContent
-    from gateway.trust.pkcs11_keys import TokenKeys
+    from gateway.trust.note_keys import LogSigner
+    from gateway.trust.pkcs11_keys import Pkcs11Token, TokenKeys
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +187,50 @@ def key_token(settings: Settings) -> TokenKeys | None:
     module, pin = settings.keys.pkcs11_module, settings.keys.pin
     if module is None:
         return None
-    from gateway.trust.pkcs11_keys import Pkcs11Token, TokenKeys
+    from gateway.trust.pkcs11_keys import TokenKeys
 
-    return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
+    return TokenKeys(_token(module, settings.keys.token, pin.reveal() if pin is not None else None))
+
+
+def note_token(settings: Settings) -> Pkcs11Token | None:
+    """Return the token with the key of checkpoints; None where that is a file. Misconfigured where no token is named."""
+    if settings.log.note_key != "token":
+        return None
+    module, pin = settings.keys.pkcs11_module, settings.keys.pin
+    if module is None:
+        raise Misconfigured(
+            "log.note_key is token, and no token is named", hint="set keys.pkcs11_module and keys.token"
+        )
+    return _token(module, settings.keys.token, pin.reveal() if pin is not None else None)
+
+
+def log_signer_opener(settings: Settings) -> Callable[[str], LogSigner]:
+    """Return what opens the signer of this node's checkpoints, for the id of its log."""
+    from gateway.trust.note_keys import open_log_signer
+
+    keys = settings.keys
+    return partial(open_log_signer, keys.folder, keys.passwords, token=note_token(settings))
+
+
+async def check_note_token(settings: Settings, pool: Pool) -> None:
+    """Raise Misconfigured where the key of checkpoints is to lie on a token that cannot sign them. A token that does not
+    answer is no reason not to start: checkpoints wait for it."""
+    if (token := note_token(settings)) is None:
+        return
+    from gateway.trust.pkcs11_note_key import check_token
+
+    try:
+        await pool.run(partial(check_token, token))
+    except SignerDown as error:
+        log.action(_log, "token.unchecked", error.detail)
+
+
+@cache
+def _token(module: Path, label: str, pin: str | None) -> Pkcs11Token:
+    """Return the token, one in a process, so that a PIN that it refused is tried once."""
+    from gateway.trust.pkcs11_keys import Pkcs11Token
+
+    return Pkcs11Token(module, label, pin)
 
 
 def decision_services(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecisionServices:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.core import NodeCore, data_room, open_bucket, open_core, open_marks
+from gateway.bootstrap.core import NodeCore, check_note_token, data_room, open_bucket, open_core, open_marks
 from gateway.bootstrap.guards import log_sealer, published_seal, stamp_gate
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
@@ -397,6 +397,7 @@ async def open_node(
         time, pool = core.clock, core.pool
         identity = await _check_database(core)
         await core.directory_changes.report_differences()
+        await check_note_token(settings, pool)
         marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = data_room(settings, marks)

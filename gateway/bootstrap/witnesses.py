@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import log
+from gateway.bootstrap.core import log_signer_opener
 from gateway.bootstrap.feed_fetch import choose_signer
 from gateway.domain.witness import LetterKind, WitnessAddress, read_witnesses
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, StoreFailure
-from gateway.trust.note_keys import open_log_signer, open_witness_signer
+from gateway.trust.note_keys import open_witness_signer
 from gateway.witnessing.asking import WitnessAsker
 from gateway.witnessing.cosigning import Cosigner
 from gateway.witnessing.counting import LossAuditor
@@ -117,13 +118,12 @@ def _partners(core: NodeCore) -> frozenset[str]:
 
 def make_asker(core: NodeCore, axis: ManagedAxis) -> WitnessAsker:
     """Make the worker that asks the witnesses. Misconfigured where the setting has another form."""
-    keys = core.settings.keys
     return WitnessAsker(
         store=core.store,
         letters=_letters(core, axis),
         addresses=addresses(core.settings),
         every=timedelta(seconds=core.settings.log.witness_every_s),
-        open_signer=partial(open_log_signer, keys.folder, keys.passwords),
+        open_signer=log_signer_opener(core.settings),
         clock=core.clock,
         pool=core.pool,
     )

@@ -195,12 +195,12 @@ def _write_notes(
     witness_keys: Mapping[str, Sequence[NoteKey]],
 ) -> None:
     """Write the seal as a checkpoint, and the policy that trusts its keys and those of witnesses."""
+    from gateway.bootstrap.core import log_signer_opener
     from gateway.domain.notes import checkpoint_of
     from gateway.ops.evidence.proof_text import policy_of
-    from gateway.trust.note_keys import open_log_signer
     from gateway.trust.seals import write_seal_file
 
-    signer = open_log_signer(settings.keys.folder, settings.keys.passwords, seal.signed.seal.log_id)
+    signer = log_signer_opener(settings)(seal.signed.seal.log_id)
     if checkpoint is not None:
         write_seal_file(checkpoint, signer.sign(checkpoint_of(seal), now).to_text().encode())
     if policy is not None:

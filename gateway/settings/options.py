@@ -502,6 +502,7 @@ class LogSettings:
     witness_every_s: Annotated[int, Between(60, 86_400)] = 3600
     compares: str = ""
     is_witness: Annotated[str, OneOf(("yes", "no"))] = "yes"
+    note_key: Annotated[str, OneOf(("file", "token"))] = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

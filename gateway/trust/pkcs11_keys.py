@@ -156,8 +156,8 @@ class Pkcs11Token:
 
 _CURVES: Final = {"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1"}
 _RSA_BITS: Final = 3072
-_PRIVATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
-_USES: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
+PRIVATE_KEY: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+USES: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
 
 
 def label(agency_code: str, key_id: str) -> str:
@@ -226,7 +226,7 @@ class TokenSigner:
 
 
 def _generate_pair(session: Any, kind: KeyKind, making: str) -> tuple[Any, Any]:
-    options = {"store": True, "label": making, "capabilities": _USES, "private_template": _PRIVATE}
+    options = {"store": True, "label": making, "capabilities": USES, "private_template": PRIVATE_KEY}
     if kind == "rsa-3072":
         public, private = session.generate_keypair(KeyType.RSA, _RSA_BITS, **options)
         return public, private

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.bootstrap.core import log_signer_opener
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import NAMING_KINDS
@@ -35,7 +36,7 @@ from gateway.errors import Clash, GatewayError, InvalidProof, Misconfigured, Not
 from gateway.ops import witness_view
 from gateway.store import log_reading, witnesses
 from gateway.store.log_reading import StoredLeaf
-from gateway.trust.note_keys import LogSigner, check_signature, open_log_signer
+from gateway.trust.note_keys import LogSigner, check_signature
 
 POLICY_FILE, _ENOUGH = "logs.policy", "enough"
 _LINE_FIELDS = ("id", "kind", "at", "subject", "seq")
@@ -79,8 +80,7 @@ async def own_policy(node: OpenNode) -> LogPolicy:
 
 
 async def _signer(node: OpenNode, seal: PublishedSeal) -> LogSigner:
-    keys, log_id = node.settings.keys, seal.signed.seal.log_id
-    return await node.pool.run(partial(open_log_signer, keys.folder, keys.passwords, log_id))
+    return await node.pool.run(partial(log_signer_opener(node.settings), seal.signed.seal.log_id))
 
 
 async def _prove(node: OpenNode, leaf: StoredLeaf, seal: PublishedSeal) -> LeafProof:
