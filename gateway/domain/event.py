@@ -180,6 +180,7 @@ class EventKind(StrEnum):
     LOG_EXPORTED = "log.exported"
     LOG_KEYS = "log.keys"
     LOG_HISTORIES = "log.histories"
+    LOG_STAMPED = "log.stamped"
     LOSS_DETECTED = "loss.found"
     LOSS_SETTLED = "loss.settled"
     STATES_DIFFER = "states.differ"

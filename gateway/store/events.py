@@ -47,6 +47,7 @@ from gateway.store.transaction import BoundQuery, Transaction, run_alone
 from gateway.store.wake import ANY
 
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
+NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
 EVENTS_WRITTEN = "sequencer"  # rung when events were committed; the name of the worker loop that numbers them
 NUMBERED = "numbered"  # rung when committed events have numbers
 GATHER_S = 0.1  # least time between two wake-ups of readers

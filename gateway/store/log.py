@@ -7,6 +7,7 @@ process dies."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sqlmodel import col
 
 from gateway import random_source
 from gateway.domain import sealed_log
+from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import (
     SALT_BYTES,
     GrowingTree,
@@ -23,9 +25,12 @@ from gateway.domain.sealed_log import (
     Logged,
     LogHead,
     PublishedSeal,
+    Seal,
     SignedSeal,
 )
 from gateway.errors import InvalidProof, StoreFailure
+from gateway.ports.services import Clock
+from gateway.store.events import NODE_SCOPE, SqlEvents
 from gateway.store.repository import OwnTransactions
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_node import EventRow, LogLeafRow, LogNodeRow, LogRow, LogSealRow
@@ -105,10 +110,16 @@ class SqlEventLog(OwnTransactions):
         async with self._changing() as tx:
             return await tx.insert_new(row)
 
-    async def stamp(self, number: int, token: bytes, at: datetime) -> None:
-        """Store the timestamp token of seal `number`, which proves the time `at`. A token stored before stays."""
-        statement = update(LogSealRow).where(_number == number, col(LogSealRow.stamp).is_(None))
-        await self._change(statement.values(stamp=token, stamped_at=at))
+    async def stamp(self, seal: Seal, token: bytes, at: datetime, clock: Clock) -> None:
+        """Store the timestamp token of a seal, which proves the time `at`, with an event that names its digest: so the next
+        seals cover the timestamps, too. A token stored before stays."""
+        statement = update(LogSealRow).where(_number == seal.number, col(LogSealRow.stamp).is_(None))
+        data = {"seal": seal.number, "size": seal.tree_size, "root": seal.root.hex(), "at": at.isoformat()}
+        data["token"] = hashlib.sha256(token).hexdigest()
+        async with self._changing() as tx:
+            if await tx.change(statement.values(stamp=token, stamped_at=at)):
+                events = SqlEvents(tx, NODE_SCOPE, clock)
+                await events.append(EventKind.LOG_STAMPED, f"seal:{seal.number}", clock.now(), data)
 
     async def record_published(self, number: int, at: datetime) -> None:
         """Record that seal `number` was published outside the node, unless a newer seal was published before."""

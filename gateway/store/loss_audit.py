@@ -12,21 +12,19 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select
 from sqlmodel import col
 
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.loss_audit import Difference, Pair
 from gateway.domain.states import NEVER_LEFT
 from gateway.domain.wall_clock import local, midnight
 from gateway.ports.services import Clock
-from gateway.store.events import NODE, SqlEvents
+from gateway.store.events import NODE_SCOPE, SqlEvents
 from gateway.store.row import from_json, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import LossCountRow
 from gateway.time_source import moment
 
-NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
 # Axes deliver for three days; a partner's node may have been off for longer.
 ARRIVES_WITHIN = timedelta(days=14)
 STORED_FOR = timedelta(days=366)

@@ -21,8 +21,8 @@ from gateway.domain.states import IN_QUEUE, State
 from gateway.domain.status import Fact, fold_delivery
 from gateway.domain.wall_clock import local, midnight
 from gateway.ports.services import Clock, Pool
-from gateway.store.events import SqlEvents
-from gateway.store.loss_audit import ARRIVES_WITHIN, NODE_SCOPE, STORED_FOR, of_day
+from gateway.store.events import NODE_SCOPE, SqlEvents
+from gateway.store.loss_audit import ARRIVES_WITHIN, STORED_FOR, of_day
 from gateway.store.row import from_json, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow

@@ -11,12 +11,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, func, or_, select, update
 from sqlmodel import col
 
-from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.domain.notes import NoteKey, read_key
 from gateway.domain.wall_clock import local
 from gateway.ports.services import Clock
-from gateway.store.events import NODE, SqlEvents, to_domain
+from gateway.store.events import NODE, NODE_SCOPE, SqlEvents, to_domain
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import EventRow, LogCosignatureRow, LogWitnessRow, WitnessedLogRow
 from gateway.store.transaction import Transaction
@@ -27,7 +26,6 @@ OWN_LOG = "log"
 OWN_KEYS = f"{OWN_LOG}:keys"
 _MOST_CHANGES = 50
 _EACH_HOUR_DAYS = 7
-_SCOPE = AgencyScope(agency_id=NODE, principal_id="node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +204,7 @@ async def record_news(store: SqlStore, clock: Clock, news: LogNews) -> None:
 async def _record_events(tx: Transaction, clock: Clock, news: Sequence[LogNews]) -> None:
     if news:
         events = [(entry.subject, entry.kind, entry.data) for entry in news]
-        await SqlEvents(tx, _SCOPE, clock).append_all(clock.now(), events)
+        await SqlEvents(tx, NODE_SCOPE, clock).append_all(clock.now(), events)
 
 
 def day_of(at: datetime) -> date:

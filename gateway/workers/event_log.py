@@ -137,7 +137,7 @@ class LogSealer:
             log.action(_log, kind, str(error), code=error.code, seal=signed.seal.number)
             return
         self._stamp_tries, self._stamp_after = 0, None
-        await self.log.stamp(signed.seal.number, token, stamp.at)
+        await self.log.stamp(signed.seal, token, stamp.at, self.clock)
         log.action(_log, "log.stamped", seal=signed.seal.number, at=stamp.at.isoformat())
 
     async def _publish(

@@ -4,6 +4,7 @@ numbers and seals it, and when; and every proof holds (E1, E2)."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import json
 from datetime import timedelta
@@ -242,8 +243,8 @@ async def test_what_waits_for_its_seal_is_told_by_its_oldest(book: Book) -> None
 
 async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
     first, second, third = await book.pages(1, 1, 1)
-    await book.store.log.stamp(2, b"token", book.clock.now())
-    await book.store.log.stamp(2, b"another", book.clock.now())
+    for token in (b"token", b"another"):
+        await book.store.log.stamp(second.signed.seal, token, book.clock.now(), book.clock)
 
     head = await book.store.log.head()
 
@@ -255,6 +256,27 @@ async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
     assert covering.signed == second.signed
     assert await log_reading.seal_covering(book.store, 0) == first
     assert await log_reading.seal_covering(book.store, 2, stamped=True) is None
+
+
+async def test_a_stamp_is_an_event_that_later_seals_cover(book: Book) -> None:
+    (first,) = await book.pages(1)
+    token, at = b"token", book.clock.now()
+    for stored in (token, b"another"):
+        await book.store.log.stamp(first.signed.seal, stored, at, book.clock)
+    await book.store.number_events()
+    events = [e for e in await book.store.events_after(None, 0, 10) if e.kind is EventKind.LOG_STAMPED]
+    (event,) = events
+    seal = first.signed.seal
+    assert (event.subject_id, event.agency_id) == ("seal:1", None)
+    assert event.data == {
+        "seal": 1,
+        "size": seal.tree_size,
+        "root": seal.root.hex(),
+        "at": at.isoformat(),
+        "token": hashlib.sha256(token).hexdigest(),
+    }
+    assert await book.store.log.grow(10) == 1
+    assert (await book.seal()).signed.seal.tree_size == seal.tree_size + 1
 
 
 async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:

@@ -423,7 +423,7 @@ async def test_threat_092_a_timestamp_that_was_taken_away_is_named_by_the_seal_t
         ("stamp_wrong", "seal 2"),
         ("stamp_missing", "seal 2"),
     ]
-    await book.store.log.stamp(2, published.stamp or b"", at)
+    await book.store.log.stamp(signed.seal, published.stamp or b"", at, book.clock)
     assert (await book.examine(published, roots=[tsa().root])).holds
 
 
@@ -500,7 +500,7 @@ async def test_threat_092_a_wrong_timestamp_is_named(
     stamped = seals[0].signed if stamp == "of another seal" else signed
     stamped_at = at - timedelta(hours=1) if stamp == "too old" else at
     token = b"rubbish" if stamp == "rubbish" else tsa().token(stamped.to_bytes(), stamped_at)
-    await book.store.log.stamp(2, token, at)
+    await book.store.log.stamp(signed.seal, token, at, book.clock)
 
     report = await book.examine(*seals, roots=roots)
 
@@ -511,7 +511,7 @@ async def test_threat_092_a_wrong_timestamp_is_named(
 async def test_a_stamp_that_came_late_is_said_to_be(book: Book, seals: list[PublishedSeal]) -> None:
     signed = seals[1].signed
     at = signed.seal.at + timedelta(hours=5)
-    await book.store.log.stamp(2, tsa().token(signed.to_bytes(), at), at)
+    await book.store.log.stamp(signed.seal, tsa().token(signed.to_bytes(), at), at, book.clock)
 
     report = await book.examine(*seals, roots=[tsa().root])
 
