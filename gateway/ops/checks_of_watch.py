@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from gateway.bootstrap import core
-from gateway.domain.diagnosis import Diagnosis, green, red, yellow
+from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.wall_clock import local, moment_text
 from gateway.errors import ContentStoreDown
 from gateway.ops.subject import Subject
@@ -282,16 +282,21 @@ async def witnesses(subject: Subject) -> AsyncGenerator[Diagnosis]:
     if settings.log.witnesses:
         yield await _own_anchoring(subject, now - late)
     logs = await list_witnessed(subject.store)
+    troubled: dict[tuple[str, str], list[str]] = {}
     for log in logs:
-        params = {"node": log.node or log.origin, "size": log.size}
+        name, size = log.node or log.origin, f"{log.size:,}"
         is_second = log.node and any(x.node == log.node and x.first_at < log.first_at for x in logs)
         if is_second and now - log.first_at < _NEW_LOG:
-            first = moment_text(log.first_at)
-            yield yellow("witnesses", "witnesses.another", _WITNESSED, at=first, **params)
+            words = troubled.setdefault(("yellow", "witnesses.another"), [])
+            words.append(f"{name} ({moment_text(log.first_at)})")
         if log.other_history:
-            yield red("witnesses", "witnesses.forked", _WITNESSED, **params)
+            troubled.setdefault(("red", "witnesses.forked"), []).append(f"{name} ({size})")
         elif log.fault and (log.cosigned_at is None or log.cosigned_at < now - late):
-            yield yellow("witnesses", "witnesses.unproved", _WITNESSED, **params)
+            troubled.setdefault(("yellow", "witnesses.unproved"), []).append(f"{name} ({size})")
+    # One finding for all logs in the same trouble: an alarm tells it once, and is to name each of them.
+    for (level, cause), names in troubled.items():
+        params = {"names": ", ".join(names), "count": len(names)}
+        yield Diagnosis("witnesses", Level(level), cause, params, _WITNESSED)
 
 
 async def losses(subject: Subject) -> AsyncGenerator[Diagnosis]:

@@ -49,6 +49,7 @@ RULE_BY_CHECK: Mapping[str, AlarmRule] = {
     "outbox.queue": AlarmRule(yellow=15 * _MIN, under=("axis",)),
     "quarantine": AlarmRule(yellow=_AT_ONCE),
     "partners": AlarmRule(yellow=_MIN, under=(*_CAUSES, "axis")),
+    "witnesses": AlarmRule(yellow=_HOUR, under=(*_CAUSES, "axis")),
     "log": AlarmRule(yellow=_HOUR, under=(*_CAUSES, "keys")),
     "jobs": AlarmRule(yellow=15 * _MIN, under=(*_CAUSES, "axis")),
     "backup": AlarmRule(red=_AT_ONCE, yellow=_HOUR),

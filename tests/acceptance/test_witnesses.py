@@ -29,6 +29,7 @@ from gateway.ops import audit, checks_of_watch
 from gateway.ops.evidence import proof_text
 from gateway.ops.subject import Subject
 from gateway.ops.witness_view import Anchoring, read_anchoring
+from gateway.policy.alarms import key_of
 from gateway.ports.services import EnvelopeSigner
 from gateway.settings import Settings
 from gateway.store import log_reading, witnesses
@@ -245,6 +246,38 @@ async def test_of_two_branches_none_is_anchored_and_the_next_witness_finds_the_o
     await nodes.grow()
     await nodes.ask(SOUTH)
     assert await nodes.findings(SOUTH) == ["red witnesses.forked"]
+
+
+async def test_one_finding_names_every_log_in_the_same_trouble(nodes: Nodes) -> None:
+    south = nodes.towns[SOUTH].node
+    now = south.clock.now()
+    for name, size, fault in (
+        ("east", 7, ""),
+        ("far", 1234, ""),
+        ("near", 9, "other_start"),
+        ("old", 8, "other_start"),
+    ):
+        row = WitnessedLog(
+            origin=f"lienthong/log/{name}",
+            node=name,
+            code="Z91",
+            keys="",
+            note="",
+            size=size,
+            first_at=now,
+            asked_at=now,
+            said_at=now,
+            fault=fault,
+            other_history="" if fault else "another",
+        )
+        assert await witnesses.record_witnessed(south.store, south.clock, row, None, [])
+    findings = [finding async for finding in checks_of_watch.witnesses(Subject.within(south))]
+    assert [(f.level.value, f.cause, f.params["names"], f.params["count"]) for f in findings] == [
+        ("red", "witnesses.forked", "east (7), far (1,234)", 2),
+        ("yellow", "witnesses.unproved", "near (9), old (8)", 2),
+    ]
+    assert len({key_of(finding) for finding in findings}) == 2
+    assert all("far (1,234)" in findings[0].says(lang) for lang in ("vi", "en"))
 
 
 async def test_a_second_log_and_other_keys_of_a_node_are_told(nodes: Nodes) -> None:

@@ -66,6 +66,10 @@ CASES: dict[str, tuple[list[Look], list[tuple[float, str, str]]]] = {
         [(0, [FULL]), (1, [FULL]), (1439, [FULL]), (1441, [FULL])],
         [(1, "opened", "disk"), (1441, "stands", "disk")],
     ),
+    "a witness's yellow finding stands for an hour": (
+        [*every(0, 70, yellow("witnesses", "witnesses.unproved", names="south (7)"))],
+        [(60, "opened", "witnesses")],
+    ),
     "worse": ([*every(0, 17, LOW), *every(17, 20, FULL)], [(15, "opened", "disk"), (17, "worse", "disk")]),
     "explained": (
         [*every(0, 20, QUEUES, WORKERS), *every(20, 30, QUEUES)],
