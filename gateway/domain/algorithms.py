@@ -1,7 +1,8 @@
 """The dated table of the algorithms that this program accepts: keys of signatures, digests, signatures of checkpoints. The
-judges of envelopes, of chains and keys, and of signatures in PDFs read it, each for the time for which it judges. In: a
-name such as `rsa-2048`, a time. Out: whether it is accepted then. An operator can shorten a row (`trust.algorithms_until`)
-and never lengthen one. No row has an end of its own: no act that the project rests on states one. Pure."""
+judges of envelopes, of chains and keys, of signatures in PDFs, and of lists and letters read it, each for the time for
+which it judges. In: a name such as `rsa-2048`, a time. Out: whether it is accepted then. An operator can shorten a row
+(`trust.algorithms_until`) and never lengthen one. No row has an end of its own: no act that the project rests on states
+one. Pure."""
 
 from __future__ import annotations
 
@@ -26,12 +27,14 @@ class AlgorithmKind(StrEnum):
 
 
 class Judge(StrEnum):
-    """Judge that accepts an algorithm. `ENVELOPE_384` is that of envelopes where P-384 is allowed."""
+    """Judge that accepts an algorithm. `ENVELOPE_384` is that of envelopes where P-384 is allowed, `FEED` that of
+    lists of the registry, receipts for them, and letters of nodes."""
 
     ENVELOPE = "envelope"
     ENVELOPE_384 = "envelope-384"
     CHAIN = "chain"
     PDF = "pdf"
+    FEED = "feed"
     NOTE = "note"
 
 
@@ -68,10 +71,10 @@ class Algorithm:
         return f"{self.name} is accepted{begin} until {self.until.isoformat() if self.until else 'further notice'}"
 
 
-_ENVELOPES = frozenset({Judge.ENVELOPE, Judge.ENVELOPE_384})
+_ENVELOPES = frozenset({Judge.ENVELOPE, Judge.ENVELOPE_384, Judge.FEED})
 _CERTIFICATES = frozenset({Judge.CHAIN, Judge.PDF})
 _PDF, _NOTES = frozenset({Judge.PDF}), frozenset({Judge.NOTE})
-_P384 = _CERTIFICATES | {Judge.ENVELOPE_384}
+_P384 = _CERTIFICATES | {Judge.ENVELOPE_384, Judge.FEED}
 _KEY, _DIGEST, _NOTE = AlgorithmKind
 _PROFILE, _STRENGTH = "W8 (permitted keys), K3 (chain)", "K3 (chain): 112 bits of strength or more"
 _SHA2 = "K3 (chain): SHA-256 or better"
@@ -145,7 +148,9 @@ ALGORITHMS = Algorithms(
         _row("rsa-3072", _KEY, 3072, _ENVELOPES | _CERTIFICATES, _PROFILE),
         _row("rsa-4096", _KEY, 4096, _ENVELOPES | _CERTIFICATES, _PROFILE),
         _row("ecdsa-p256", _KEY, 256, _ENVELOPES | _CERTIFICATES, _PROFILE),
-        _row("ecdsa-p384", _KEY, 384, _P384, f"{_STRENGTH}; in envelopes by policy (W8)"),
+        _row(
+            "ecdsa-p384", _KEY, 384, _P384, f"{_STRENGTH}; in envelopes by policy (W8), in lists and letters"
+        ),
         _row("ecdsa-p521", _KEY, 521, _CERTIFICATES, _STRENGTH),
         _row("sha256", _DIGEST, 256, _ENVELOPES | _CERTIFICATES, f"W4 (envelope); {_SHA2}"),
         _row("sha384", _DIGEST, 384, _P384, f"{_SHA2}; in envelopes with P-384"),

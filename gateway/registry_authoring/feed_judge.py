@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.algorithms import ALGORITHMS, Judge, name_of_curve
 from gateway.domain.certificates import CURVE_ORDERS
 from gateway.domain.event import ACTIVE
 from gateway.domain.proof import Binding
@@ -59,7 +60,7 @@ TAG = b"lienthong-registry/1 header\n"
 OFFICER_TAG = b"lienthong-registry/2 officer\n"
 MOST_ISSUERS = 32
 LARGEST_CERTIFICATE = 64 * 1024
-LEAST_RSA = 2048
+# How signatures are written; whether one is accepted is in the table of algorithms.
 _CURVES: Mapping[str, tuple[str, hashes.HashAlgorithm]] = {
     "ecdsa-sha256": ("secp256r1", hashes.SHA256()),
     "ecdsa-sha384": ("secp384r1", hashes.SHA384()),
@@ -396,14 +397,25 @@ def check_signature(
     signature = feed_file.unpack(encoded, position)
     try:
         key = certificate.public_key()
-        if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256" and key.key_size >= LEAST_RSA:
+        if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256" and _accepts(key, "sha256"):
             key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _CURVES:
+        elif (
+            isinstance(key, ec.EllipticCurvePublicKey)
+            and algorithm in _CURVES
+            and _accepts(key, _CURVES[algorithm][1].name)
+        ):
             _check_curve(key, signature, message, algorithm)
         else:
             raise FeedRefused(f"{position}: {algorithm} does not go with its key", code="FEED-SIGNATURE")
     except (InvalidSignature, UnsupportedAlgorithm, ValueError) as cause:
         raise FeedRefused("the signature over the header does not hold", code="FEED-SIGNATURE") from cause
+
+
+def _accepts(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, digest: str) -> bool:
+    """Tell whether the table of algorithms accepts the key and the digest, without days: lists in force stay so (0110)."""
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else ""
+    name = name_of_curve(curve) if curve else ALGORITHMS.name_of_rsa(key.key_size)
+    return all(ALGORITHMS.accepts(word, Judge.FEED) for word in (name, digest))
 
 
 def _check_curve(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: str) -> None:
