@@ -41,11 +41,11 @@ KILLED = tests/long/faults/test_log_volume.py tests/long/faults/test_province_ki
   tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
 WALKS = tests/bench tests/labs/long/acceptance tests/labs/long/sandbox tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
   tests/long/acceptance/test_packages.py tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
-LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(KILLED:%=--ignore %) $(WALKS:%=--ignore %)
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m "long or hypothesis" --resource-warnings $(KILLED:%=--ignore %) $(WALKS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long walks unit property threats faults kills planted soak simulate fuzz lint check pictures answers bench clients bundle deb image clean
+.PHONY: help setup run test test-long walks unit property threats faults kills planted soak simulate fuzz lint check check-types check-others pictures answers bench clients bundle deb image clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,10 +100,16 @@ lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway office foreign labs clients tests bench tools
 	$(BIN)/ruff check --fix gateway office foreign labs clients tests bench tools
 
-check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, imports, dead code, reach, words, order, size, dependencies
+# Checking the types takes as long as all other checks together, so each has a processor.
+check: $(VENV)/.dev ## what CI checks beside the tests (a minute): style, types, imports, dead code, reach, words, order, size, dependencies
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-others
+
+check-types:
+	$(BIN)/mypy
+
+check-others:
 	$(BIN)/ruff format --check gateway office foreign labs clients tests bench tools
 	$(BIN)/ruff check gateway office foreign labs clients tests bench tools
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dead_code.py
 	$(BIN)/python tools/reach.py --limit 55200

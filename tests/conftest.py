@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from hypothesis import settings
 
 from gateway.trust.keys import FileSigner
 from tests.office.pages.summary import pytest_terminal_summary as pytest_terminal_summary
@@ -30,9 +29,6 @@ from tests.unit.cli.conftest import terminal as terminal
 def pytest_configure() -> None:
     once.begin()
     leaks.start()
-    # How long an example takes is the machine's matter, and it may be busy.
-    settings.register_profile("any machine", deadline=None)
-    settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from gateway.trust.pdf_layout import MOST_HEAD, MOST_RUNS, MOST_TAIL, read_page,
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway_labs.demo import stage
 from tests.support import letters, packets, pdfs
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 from tests.support.letters import LETTER, Text, page, paper
 from tests.support.pdf_pages import assembled
@@ -206,7 +207,7 @@ def test_a_file_that_is_too_large_is_not_opened_and_an_encrypted_one_says_so(tmp
     assert read_text(io.BytesIO(pdfs.locked(GOOD))).fault == "PDF-UNREADABLE"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(9, len(GOOD) - 1), st.binary(min_size=1, max_size=8))
 def test_changed_bytes_never_raise(at: int, octets: bytes) -> None:
     reading = read_text(io.BytesIO(GOOD[:at] + octets + GOOD[at + len(octets) :]))

@@ -20,6 +20,7 @@ from gateway.edxml.names import CONTENT, DECLARATION, HEADER
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.ports.services import EnvelopeSigner
 from tests.support import envelopes, pki, readers, strategies
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 from tests.support.readers import both
 
@@ -50,7 +51,7 @@ def _fast_reading(raw: bytes) -> Fast:
     return reading.parsed
 
 
-@pytest.mark.parametrize("step", [51, pytest.param(17, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [149, pytest.param(17, marks=pytest.mark.long)])
 def test_a_good_file_of_every_kind_and_each_byte_changed_or_left_out_is_read_alike(step: int) -> None:
     for raw in NATIVES.values():
         reading = _fast_reading(raw)
@@ -63,7 +64,7 @@ def test_a_good_file_of_every_kind_and_each_byte_changed_or_left_out_is_read_ali
                 both(raw[:place] + new + raw[place + 1 :])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(envelope=strategies.documents() | strategies.statuses(), files=strategies.file_sets())
 def test_any_envelope_that_can_be_written_is_read_alike(envelope: Envelope, files: strategies.Files) -> None:
     if envelope.status is not None:
@@ -228,7 +229,7 @@ def test_each_construct_that_a_parser_could_take_is_taken_or_refused_by_both(cas
 _FILE = CONTENT.start + b"QUJD" + CONTENT.end
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.long)])
 def test_a_file_that_stands_where_none_may_is_taken_out_of_no_text(cases: Cases, step: int) -> None:
     """The tree is made without the files' letters: what looks like a file and is none must still be refused."""
     edges = (
@@ -256,7 +257,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data(), name=st.sampled_from(sorted(NATIVES)))
 def test_pieces_put_in_taken_out_and_moved_are_read_alike(data: st.DataObject, name: str) -> None:
     raw = NATIVES[name]

@@ -41,6 +41,7 @@ def main() -> int:
         has_hot_folder=words.hot_folder,
         has_archivists=words.archivists,
         programs=programs_in(words),
+        is_cut=words.cut,
     )
     result = run_plan(plan)
     if words.shrink and result.broken:
@@ -60,6 +61,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument(
         "--shrink", action="store_true", help="leave out callers and faults while it still fails"
     )
+    parser.add_argument("--cut", action="store_true", help="end after the hours, before anything is at rest")
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
     parser.add_argument("--programs", default="", help="programs to run, whatever the seed draws")
     parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")

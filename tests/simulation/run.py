@@ -62,7 +62,8 @@ AXES = HUB, EMBEDDED = "hub", "embedded"
 class Plan:
     """Plan of one run. `without` names kinds of faults and programs left out, `callers` the agencies that send (none
     named: all); the seed decides where `has_office`, `has_hot_folder` or `has_archivists` is None, or `axis` ""; `programs`
-    run whatever the seed draws, without an office; the film has the `film_length` last events, up to that event."""
+    run whatever the seed draws, without an office; the film has the `film_length` last events, up to that event. With
+    `is_cut` the world ends after its hours, before it comes to rest, and no promise is checked."""
 
     seed: int
     hours: float = 1.5
@@ -75,6 +76,7 @@ class Plan:
     has_archivists: bool | None = None
     last_event: int = 0
     film_length: int = FILM_LENGTH
+    is_cut: bool = False
 
     def temper(self) -> Temper:
         """Draw what kind of world this seed makes: worlds that differ find more than worlds that are all alike."""
@@ -340,6 +342,10 @@ async def _live(
     striking.cancel()
     faults.heal()
     healed_s = loop.now
+    if plan.is_cut:
+        result.detail["kinds"] = dict(film_kinds(world))
+        await _end([*callers, *acting, *crowd.started], world)
+        return
     for program in programs:
         await program.finish()
     _look_at(acting, world)
@@ -370,7 +376,12 @@ async def _live(
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)
-    for task in (*callers, *acting, *crowd.started):
+    await _end([*callers, *acting, *crowd.started], world)
+
+
+async def _end(tasks: list[asyncio.Task[None]], world: World) -> None:
+    """Stop everything that acts, and add what it wrote to the hash."""
+    for task in tasks:
         task.cancel()
     if not world.broken_promises:
         await world.stop()

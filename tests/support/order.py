@@ -28,6 +28,7 @@ TOGETHER = {
     "tests/threats": "the doors of a node",
     "tests/bench/unit/test_counts.py": "the counts",
     "tests/bench/acceptance/test_installed_alone.py": "the product as it is installed",
+    "tests/unit/bootstrap/test_loaded.py": "a process that loaded a node",
 }
 
 # The dearest first.

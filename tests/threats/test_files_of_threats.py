@@ -1,4 +1,4 @@
-"""Threats that come as one file: a fixed sample of a hundred, each through the doors of one machine, with the outcome and
+"""Threats that come as one file: a fixed sample of seventy, each through the doors of one machine, with the outcome and
 code that it must have there. All of them, and the broker, are tried in the long lane."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.threats import table
 from tests.threats.cases import CASES, FIRST, HELD_WORD, Case, Letter
 from tests.threats.doors import AxisDoor, CommandDoor, Door, Word, word_of
 
-SAMPLE = 100
+SAMPLE = 72
 _NUMBERS = itertools.count(1)
 # A node has a registry to ask whether there is such a code at all; `gateway verify` has bindings alone (K7).
 NO_SUCH_SENDER = {"SIG-NO-BINDING": "SIG-SENDER"}

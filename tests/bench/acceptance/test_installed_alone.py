@@ -10,8 +10,9 @@ import sysconfig
 import urllib.error
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,26 @@ def office(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def python(office: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build an environment with all packages that are installed here but the others; return its interpreter."""
-    folder = tmp_path_factory.mktemp("product") / "venv"
-    venv.create(folder, symlinks=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if not any(name in path.name for name in WITHOUT[office]):
-            (packages / path.name).symlink_to(path)
-    return folder / "bin" / "python"
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that builds the environment of a node whose office is on or off, with all packages that are
+    installed here but the others, once, and returns its interpreter."""
+
+    @cache
+    def build(office: str) -> Path:
+        folder = tmp_path_factory.mktemp("product") / "venv"
+        venv.create(folder, symlinks=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        for path in Path(sysconfig.get_path("purelib")).iterdir():
+            if not any(name in path.name for name in WITHOUT[office]):
+                (packages / path.name).symlink_to(path)
+        return folder / "bin" / "python"
+
+    return build
+
+
+@pytest.fixture
+def python(office: str, interpreter: Callable[[str], Path]) -> Path:
+    return interpreter(office)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +138,19 @@ class Node:
         }
 
 
-@pytest.fixture
-async def nodes(python: Path, office: str, tmp_path: Path) -> tuple[Node, Node]:
+@pytest.fixture(params=[("off", "off")])
+async def nodes(
+    request: pytest.FixtureRequest, interpreter: Callable[[str], Path], tmp_path: Path
+) -> tuple[Node, Node]:
     await stage.prepare(tmp_path, {"one": [stage.SENDER], "two": [stage.RECEIVER]})
     north, south = (
-        Node(python=python, office=office, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
-        for name in ("one", "two")
+        Node(
+            python=interpreter(office),
+            office=office,
+            folder=tmp_path,
+            settings=stage.settings_of(tmp_path, name),
+        )
+        for name, office in zip(("one", "two"), request.param, strict=True)
     )
     return north, south
 
@@ -184,7 +203,6 @@ def test_commands_of_absent_packages_are_unknown_and_its_own_run(
     assert ("\n  book " in help_text) == (office == "on")
 
 
-@ALONE
 def test_a_node_that_wants_what_is_not_installed_says_what_to_install(nodes: tuple[Node, Node]) -> None:
     wishes = ({"NODE_OFFICE": "on"}, {"AXIS_KIND": "vxp"}, {"AXIS_KIND": "lgsp"}, {"COMPAT_VXP": "true"})
     node = nodes[0].settings.node
@@ -195,6 +213,9 @@ def test_a_node_that_wants_what_is_not_installed_says_what_to_install(nodes: tup
     assert process.stdout.splitlines() == ["GW-C-005 lienthong-gateway-office", *[foreign] * 3]
 
 
+@pytest.mark.parametrize(
+    "nodes", [("on", "off"), pytest.param(("off", "on"), marks=pytest.mark.long)], ids="-".join, indirect=True
+)
 def test_two_nodes_carry_a_document_by_their_public_doors(nodes: tuple[Node, Node], at_work: str) -> None:
     north, south = nodes
     meta = north.folder / "meta.json"

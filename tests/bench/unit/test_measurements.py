@@ -25,6 +25,7 @@ def _run(folder: Path, *words: str) -> dict[str, Any]:
     return {name: table["figures"] for name, table in run["tables"].items()}
 
 
+@pytest.mark.long
 def test_cost_of_callers_at_once_is_told_beside_the_bare_operations(tmp_path: Path) -> None:
     cost = _run(tmp_path, "cost", "--cases", "10000:4:4", "--turns", "1")["cost"]
 

@@ -33,6 +33,7 @@ from gateway_office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListO
 from gateway_office.store.lists_write import MOST_OPEN
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.office.support.stores import folded, opened, with_agencies
+from tests.support.amounts import examples
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
@@ -294,7 +295,9 @@ def stage(store_url: str) -> Iterator[Tell]:
 
 
 # Each takes a second and more: a failing example is shown without making it smaller.
-@settings(max_examples=3, suppress_health_check=[*HealthCheck], phases=(Phase.explicit, Phase.generate))
+@settings(
+    max_examples=examples(4), suppress_health_check=[*HealthCheck], phases=(Phase.explicit, Phase.generate)
+)
 @example(
     acts=[
         *(("send", 5), ("receive", 1), ("receive", 2), ("leave", 0), ("fold", 2), ("send", 2), ("fold", 0)),

@@ -40,12 +40,35 @@ from gateway_office.store.lists_write import place
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.office.support.stores import folded
 from tests.support.clock import ManualClock
+from tests.support.fixtures import database_of
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 
-@pytest.fixture(params=["open", "folded"])
+# Of each kind of database, rows in one of the two states: tests/office/contract/test_lists_overlay.py holds the states
+# against each other on both, and the long lane takes the other two as well.
+@pytest.fixture(
+    params=[
+        ("sqlite", "folded"),
+        ("postgresql", "open"),
+        pytest.param(("sqlite", "open"), marks=pytest.mark.long),
+        pytest.param(("postgresql", "folded"), marks=pytest.mark.long),
+    ],
+    ids="-".join,
+)
+def database(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return a kind of database, and whether rows are read before they are written or after that."""
+    kind, state = request.param
+    return kind, state
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, database: tuple[str, str]) -> str:
+    return database_of(request, database[0])
+
+
+@pytest.fixture
 def store(
-    request: pytest.FixtureRequest, store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    database: tuple[str, str], store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
 ) -> SqlOfficeStore:
     """Return a store whose readers find the rows not written yet, or all of them written."""
     view_of = store.read
@@ -56,7 +79,7 @@ def store(
         async with view_of(scope) as view:
             yield view
 
-    if request.param == "folded":
+    if database[1] == "folded":
         monkeypatch.setattr(store, "read", read)
     return store
 

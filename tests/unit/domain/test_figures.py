@@ -13,11 +13,10 @@ from gateway.domain import figure_cells, figures
 from gateway.domain.event import Event
 from gateway.domain.figures import DAY, MEASURES, MONTH, PAIRS, Cell, Facts
 from gateway.store.figures import fact_from_json, fact_to_json
+from tests.support.amounts import examples
 from tests.support.office_year import OfficeYear, count
 
 Rows = Mapping[Cell, Sequence[int]]
-# Years that are counted here; `tests/long/unit/domain/test_figures_of_many.py` counts more.
-FEW = 25
 
 
 def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[int]]:
@@ -42,7 +41,8 @@ def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[in
     return {cell: values for cell, values in cells.items() if any(values)}
 
 
-@settings(max_examples=FEW)
+# `tests/long/unit/domain/test_figures_of_many.py` counts more.
+@settings(max_examples=examples(40))
 @given(st.integers(0, 2**32), st.integers(1, 40), st.lists(st.integers(1, 60), min_size=1, max_size=5))
 def test_any_batches_give_the_cells_of_one_pass(seed: int, documents: int, sizes: list[int]) -> None:
     events = OfficeYear(seed, documents, days=40).events()
@@ -50,7 +50,7 @@ def test_any_batches_give_the_cells_of_one_pass(seed: int, documents: int, sizes
     assert rows_of(events, sizes) == rows_of(events, [len(events) or 1])
 
 
-@settings(max_examples=FEW)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 2**32))
 def test_cells_are_those_of_an_independent_count(seed: int) -> None:
     events = OfficeYear(seed, 60, days=40).events()

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.edxml.attachment import _Base64, encoded_pieces, is_base64
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
@@ -54,7 +55,7 @@ _PARTS = st.one_of(
 @example(parts=[b"QQ==", b"QUJD"], step=4)
 @example(parts=[b"QQ==QUJD"], step=1 << 18)
 @example(parts=[b"QQ=", b"\n", b"=", b" "], step=1)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_every_text_is_taken_or_refused_as_by_the_plain_decoder(parts: list[bytes], step: int) -> None:
     text = b"".join(parts)
 

@@ -35,6 +35,7 @@ from gateway.edxml.envelope import (
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import BreaksRule
 from tests.support import envelopes, oracles, pki, readers, strategies
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 
 POLICY = XmlPolicy(allow_p384=True)
@@ -114,7 +115,7 @@ def test_fifty_attachments_lie_where_the_writer_says() -> None:
     files=strategies.file_sets(),
     kind=st.sampled_from(["p256", "rsa-2048"]),
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_document_survives_and_every_verifier_takes_it(
     envelope: Envelope, files: envelopes.Files, kind: str
 ) -> None:
@@ -124,7 +125,7 @@ def test_any_document_survives_and_every_verifier_takes_it(
 
 
 @given(envelope=strategies.statuses())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 def test_any_status_survives_and_every_verifier_takes_it(envelope: Envelope) -> None:
     assert envelope.status is not None
     signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")

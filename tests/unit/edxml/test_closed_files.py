@@ -21,6 +21,7 @@ from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.edxml.signature import SignatureParts
 from gateway.errors import InvalidEnvelope
 from tests.support import envelopes
+from tests.support.amounts import examples
 from tests.support.fast import POLICY, SIGNER, resigned
 
 _FILES = (
@@ -68,7 +69,7 @@ _PIECES = st.one_of(
 @given(parts=st.lists(_PIECES, max_size=8), step=st.sampled_from([1, 3, 7, 64, 1000, 1 << 18]))
 @example(parts=[b"]]", b"QUJD", b">"], step=1)
 @example(parts=[b"\xc4", b"QUJD", b"\x91"], step=1)
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_what_the_parser_is_not_shown_is_judged_as_if_it_had_been(parts: list[bytes], step: int) -> None:
     raw = _holding(b"".join(parts))
     if step < 64 and len(raw) > 60_000:
@@ -125,7 +126,7 @@ def test_a_closed_file_whose_text_is_damaged_is_found_damaged_when_it_is_opened(
 @given(parts=st.lists(_PIECES, max_size=4), step=st.sampled_from([1, 3, 64, 1000, 1 << 18]))
 @example(parts=[b"QUJD", b"\n", b"QUJD"], step=1)
 @example(parts=[b"\n", b"A" * 70_000], step=1 << 18)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_what_stands_beside_the_files_is_read_as_the_whole_file_is_however_it_is_cut(
     parts: list[bytes], step: int
 ) -> None:

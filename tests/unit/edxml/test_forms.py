@@ -25,6 +25,7 @@ from gateway.edxml.policy import XmlPolicy
 from gateway.edxml.verify import EnvelopeSource
 from gateway.errors import AlteredContent
 from tests.support import envelopes, oracles, pki, strategies
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 
 POLICY = XmlPolicy(allow_p384=True)
@@ -87,7 +88,7 @@ def test_every_kind_says_the_same_in_every_form(cases: Cases) -> None:
 
 
 @given(envelope=strategies.documents(), files=strategies.file_sets())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_document_says_the_same_in_every_form(envelope: Envelope, files: envelopes.Files) -> None:
     envelope = envelopes.with_files(envelope, files)
     signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
@@ -95,7 +96,7 @@ def test_any_document_says_the_same_in_every_form(envelope: Envelope, files: env
 
 
 @given(envelope=strategies.statuses(), kind=st.sampled_from(OTHER_FORMS))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
 def test_any_status_says_the_same_in_every_form(envelope: Envelope, kind: Form) -> None:
     signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
     raw = envelopes.native(envelope, (), signer=signer)

@@ -25,6 +25,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import ModelBuilder, Read, read
 from gateway.errors import MalformedXml
 from tests.support import envelopes, strategies
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 
 Q = names.QCVN
@@ -83,7 +84,7 @@ def refused(raw: bytes, limits: EnvelopeLimits = LIMITS, *, strict: bool = False
 # What our writer writes reads back to the same model
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_what_is_written_reads_back_identically(model: Envelope) -> None:
     full_model = replace(model, sender=replace(model.sender, organ_id=envelopes.SENDER))
@@ -362,7 +363,7 @@ def test_the_builder_refuses_to_finish_before_the_root_ends_and_slices_name_what
     assert read([raw], LIMITS).files[0].source == "envelope"
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.binary(max_size=300), st.integers(0, 2000))
 def test_damaged_bytes_give_a_model_or_our_own_error(junk: bytes, at: int) -> None:
     good = envelope(manifest=line("1"), attachments=attached("1", "a.pdf"))

@@ -35,6 +35,7 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import RULES, skeleton
 from gateway.errors import MalformedXml, Misconfigured
 from tests.support import envelopes, strategies
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 
 SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
@@ -79,7 +80,7 @@ def test_every_kind_that_we_write_keeps_the_schema_and_every_rule_is_in_the_clos
         assert _fast_says_valid(cut) == _slow_says_valid(cut) is True, ascii(space)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_a_complete_model_of_any_content_is_accepted_by_both_validators(model: Envelope) -> None:
     cut = skeleton([envelopes.native(_complete(model), ())], LIMITS)
@@ -88,7 +89,7 @@ def test_a_complete_model_of_any_content_is_accepted_by_both_validators(model: E
     assert schema.explain(cut) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.one_of(strategies.documents(), strategies.statuses()))
 def test_an_incomplete_model_gets_one_verdict_of_both_validators(model: Envelope) -> None:
     cut = skeleton([envelopes.native(replace(model, sender=_sender(model)), ())], LIMITS)
@@ -101,7 +102,7 @@ ALPHABET = [
 ]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_a_mutated_envelope_gets_one_verdict_of_both_validators(data: st.DataObject) -> None:
     root = etree.fromstring(_skeleton(_sample(data.draw(st.sampled_from(["a-new", "a-update", "a-status"])))))

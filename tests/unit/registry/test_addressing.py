@@ -155,13 +155,14 @@ Z91.34,,Trung tâm Mẫu,Z91,,,
 """
 
 
+@pytest.mark.parametrize(("step", "least"), [(5, 2), pytest.param(1, 6, marks=pytest.mark.long)])
 async def test_no_name_outside_the_directory_is_certain_and_each_entry_has_a_row(
-    book: SqlDirectory, changes: SqlDirectoryChanges, cases: Cases
+    book: SqlDirectory, changes: SqlDirectoryChanges, cases: Cases, step: int, least: int
 ) -> None:
     """Entries that end at one agency are one row that names each of them; none goes without a word."""
     await changes.apply(await changes.plan_import((AGENCIES + MORE).encode()), "operator")
     names = {row.split(",", 2)[0]: next(csv.reader([row]))[2] for row in (AGENCIES + MORE).splitlines()[1:]}
-    texts = [f"- {kind} {stem}{place};" for kind in KINDS for stem in STEMS for place in PLACES]
+    texts = [f"- {kind} {stem}{place};" for kind in KINDS for stem in STEMS for place in PLACES][::step]
     texts += [
         "- Z91.32;",
         "- Chi cục Mẫu số tỉnh Sao Mai;",
@@ -172,7 +173,7 @@ async def test_no_name_outside_the_directory_is_certain_and_each_entry_has_a_row
     for near in ("Z91", "Z91.07", "Z92.20"):
         offered = await offers(book, (), "\n".join(texts), TODAY, near)
         certain = [x for x in offered if x.settled and x.agencies and not is_code(x.item.name)]
-        assert len(certain) > 5
+        assert len(certain) >= least
         for offer in certain:
             with cases.case((near, offer.item.text)):
                 stated, listed = written_out(offer.item.name).split(), names[offer.agencies[0].code].split()

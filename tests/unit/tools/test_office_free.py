@@ -4,7 +4,7 @@ way of another file of tests or measurements, or of a module of the laboratory t
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.without_office import NEEDS_OFFICE, PACKAGE
@@ -35,7 +35,7 @@ def test_no_test_of_the_exchange_imports_the_office() -> None:
 def test_a_way_to_the_office_is_found_through_helpers_and_packages() -> None:
     sources = {
         "tests.unit.test_a": "from tests.support import b",
-        "tests.support.b": "def f():\n    from tests.support.c.d import g",
+        "tests.support.b": "def f():\n    try:\n        a()\n    except E:\n        from tests.support.c.d import g",
         "tests.support.c": f"import {PACKAGE}.words",
         "tests.support.c.d": "",
         "gateway_labs.late": f"def f():\n    import {PACKAGE}",
@@ -57,13 +57,21 @@ def _module(file: Path, root: Path) -> str:
 def _imported(source: str, module: str) -> Iterator[str]:
     """Yield the names that a file imports; of one that is no test only those that it imports when it is loaded."""
     tree = ast.parse(source)
-    nodes = ast.walk(tree) if module.startswith("tests") else iter(tree.body)
-    for node in nodes:
+    for node in _statements(tree.body) if module.startswith("tests") else tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Yield all statements, those within others too: no expression imports, and most of a file is expressions."""
+    for node in body:
+        yield node
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            if isinstance(statements := getattr(node, inner, None), list):
+                yield from _statements(statements)
 
 
 def _way_to_office(module: str, imports: Imports) -> str:

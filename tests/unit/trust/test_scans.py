@@ -40,8 +40,11 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScanBox]:
         yield box
 
 
-def test_number_date_and_signer_of_a_scan_are_read_as_suggestions(box: ScanBox, cases: Cases) -> None:
-    for n, (name, look) in enumerate(LOOKS.items()):
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.long)])
+def test_number_date_and_signer_of_a_scan_are_read_as_suggestions(
+    box: ScanBox, cases: Cases, step: int
+) -> None:
+    for n, (name, look) in list(enumerate(LOOKS.items()))[step - 1 :: step]:
         with cases.case(name):
             letter = (LETTER, DECISION, REPORT)[n % 3]
             text = scans.read_alone(box, scans.as_pdf(scans.scanned_letter(letter, **look)))
@@ -82,12 +85,13 @@ def test_stamps_of_secrecy_are_seen_in_a_scan(box: ScanBox, cases: Cases) -> Non
     assert not stamps_on(page_text(scans.read_alone(box, scans.as_pdf(sealed)).runs), SECRECY_STAMPS)
 
 
-def test_a_number_written_by_hand_is_never_taken_for_sure(box: ScanBox, cases: Cases) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(5, marks=pytest.mark.long)])
+def test_a_number_written_by_hand_is_never_taken_for_sure(box: ScanBox, cases: Cases, count: int) -> None:
     lines = page(LETTER)
     at = next(n for n, line in enumerate(lines) if line.words.startswith("Số:"))
     lines[at] = Text(f"Số:            /{LETTER.symbol}", COLUMN, lines[at].down)
     edge = COLUMN - width_of(lines[at].words, 13) / 2 + width_of("Số: ", 13)
-    for seed, digits in enumerate(("118", "205", "47", "936", "1250")):
+    for seed, digits in enumerate(("118", "1250", "47", "936", "205")[:count]):
         with cases.case(digits):
             picture = scans.scan(
                 paper([lines]), dots=200, handwriting=(digits, edge, lines[at].down), seed=seed

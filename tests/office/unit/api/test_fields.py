@@ -19,6 +19,7 @@ from gateway.domain.request_fault import BadCall
 from gateway.store.transaction import Transaction
 from tests.office.support.api import COMMUNE, DEPARTMENT, PROVINCE, OfficeDoor, meta
 from tests.office.support.doors import WITH_OFFICE
+from tests.support.amounts import examples
 
 OFFERED = [route for route in WITH_OFFICE.routes if fields.offers(route)]
 
@@ -212,7 +213,7 @@ async def test_what_is_dear_is_not_asked_where_nobody_wants_it(door: OfficeDoor)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(route=st.sampled_from(OFFERED), data=st.data())
 def test_any_choice_is_a_view_of_the_answer_or_refused(route: Route, data: st.DataObject) -> None:
     names = fields.names_of(route)

@@ -25,6 +25,7 @@ from gateway.incoming.services import IncomingServices
 from gateway.store.store import SqlStore
 from gateway_office.book import books
 from tests.office.support.node import OfficeTown, opened
+from tests.support.amounts import examples
 from tests.support.clock import ManualClock
 from tests.support.stores import incoming
 
@@ -160,7 +161,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[s
         runner.run(making.__aexit__(None, None, None))
 
 
-@settings(max_examples=12, suppress_health_check=[*HealthCheck])
+@settings(max_examples=examples(12), suppress_health_check=[*HealthCheck])
 @example(
     acts=["paper", "crash", "axis", "days", "late", "days", "paper", "crash-after", "together", "strike"]
 )

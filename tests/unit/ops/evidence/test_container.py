@@ -26,6 +26,7 @@ from gateway.domain.evidence import (
 from gateway.ops.evidence import log, pack_file
 from gateway.ops.evidence.contents import read_story
 from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
+from tests.support.amounts import examples
 from tests.support.cases import Cases
 from tests.support.evidence import Scene, unpacked
 
@@ -51,7 +52,7 @@ def opened(raw: bytes, folder: Path) -> pack_file.Pack:
 
 
 @given(members=contents)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
     members: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -73,7 +74,7 @@ def test_the_same_parts_words_and_key_give_the_same_bytes_whose_number_is_known_
 
 
 @given(data=st.data())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_pack_with_anything_changed_left_out_or_put_in_is_refused_by_a_members_name(
     data: st.DataObject, tmp_path: Path
 ) -> None:
