@@ -56,7 +56,7 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 	$(BIN)/gateway demo
 
 test: $(VENV)/.dev ## prove a change (a quarter of an hour on two cores), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
-	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
+	$(SERVICES) $(BIN)/python -m tests.lane -n 4 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # four, as many of them wait for servers and idle readers
 
 test-long: $(VENV)/.dev ## all that `make test` samples: simulated worlds, fuzz, hostile files, pages, broken servers; before a release
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \

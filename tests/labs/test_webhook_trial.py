@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.support.api import Door
 from tests.support.api import meta as document
 from tests.support.hooks import Hooked, Receiver, answers, is_signed, near, receiving
 from tests.support.waiting import LIMIT_S
+from tests.unit.cli.conftest import Terminal
 
 PROGRAM = (sys.executable, "-c", "from gateway.program import main; main()")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -61,11 +62,21 @@ async def command(*words: str, **environment: str) -> AsyncIterator[asyncio.subp
             await process.wait()
 
 
-async def ended(*words: str, **environment: str) -> tuple[int, str, str]:
-    async with command(*words, **environment) as process:
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+Ended = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def ended(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Ended:
+    """Return a function that types such a command in this process; it returns the exit code and both outputs."""
+
+    async def type_words(*words: str, **environment: str) -> tuple[int, str, str]:
+        with monkeypatch.context() as patch:
+            for name, text in environment.items():
+                patch.setenv(name, text)
+            run = await asyncio.to_thread(terminal.type, "--lang", "en", "webhooks", *words)
+        return run.code, run.out, run.err
+
+    return type_words
 
 
 async def line_with(stream: asyncio.StreamReader | None, pattern: str) -> re.Match[str]:
@@ -144,7 +155,9 @@ async def test_listen_posts_what_a_webhook_would_and_goes_on_from_its_cursor(
     assert is_signed(SECRET, *receiver.raw[count])
 
 
-async def test_listen_says_what_is_wrong_with_its_node_key_and_cursor(door: Door, receiver: Receiver) -> None:
+async def test_listen_says_what_is_wrong_with_its_node_key_and_cursor(
+    door: Door, receiver: Receiver, ended: Ended
+) -> None:
     words = ("listen", "--to", receiver.url, "--node", door.address)
     key = await door.key(api.DEPARTMENT)
     for code, text, more, environment in (
@@ -161,7 +174,9 @@ async def test_listen_says_what_is_wrong_with_its_node_key_and_cursor(door: Door
     assert receiver.bodies == []
 
 
-async def test_trigger_posts_the_recorded_example_signed_with_a_new_id(receiver: Receiver) -> None:
+async def test_trigger_posts_the_recorded_example_signed_with_a_new_id(
+    receiver: Receiver, ended: Ended
+) -> None:
     code, out, err = await ended("trigger", "-o", "json")
     assert code == 0, err
     listed: list[dict[str, Any]] = json.loads(out)["data"]

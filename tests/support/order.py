@@ -2,7 +2,8 @@
 the tests of each file, in a random order, so that no test leans on what another left. Tests of one file stay together, as
 their stage is set up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process
 (`TOGETHER`): the marks that the library for processes has for this do nothing under this version of pytest. Tests that take
-minutes (`FIRST`) begin first, so that no process runs on alone at the end."""
+minutes (`FIRST`) begin first, so that no process runs on alone at the end; so do those of readers that let all else go
+first."""
 
 from __future__ import annotations
 
@@ -43,6 +44,11 @@ FIRST = (
     "tests/long/acceptance/test_bundle.py",
     "tests/office/long/pages/test_role_matrix.py",
     "tests/unit/cli/test_registry_import.py",
+    "tests/acceptance/test_make_run.py",
+    "tests/bench/unit/test_counts.py",
+    "tests/office/simulation/test_office_worlds.py",
+    "tests/hostile/test_scans.py",
+    "tests/unit/trust/test_scans.py",
 )
 
 

@@ -20,6 +20,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import CallOrigin
 from gateway_office.services import AccountServices
 from tests.office.support.rows import person_row
+from tests.support.clock import MovableClock
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = Administrator(principal_id="operator")
@@ -50,8 +51,11 @@ class Someone:
 
     async def enters(self, origin: CallOrigin = ORIGIN, earlier_token: str | None = None) -> OpenedSession:
         """Sign in; with a device half a minute later, because a code is good once."""
-        if self.totp:
-            await self.services.clock.sleep(31)
+        clock = self.services.clock
+        if self.totp and isinstance(clock, MovableClock):
+            clock.skip(timedelta(seconds=31))
+        elif self.totp:
+            await clock.sleep(31)
         return await sign_in.sign_in(self.services, self.sign_in_form(), origin, earlier_token)
 
     async def acts(self, agency_id: str = NORTH) -> Acting:

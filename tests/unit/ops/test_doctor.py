@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,6 +48,7 @@ from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
 from tests.support.stores import inbox_item, migrated
+from tests.support.waiting import wait_until
 
 AGENCY = HostedAgency(id="agy_trial", code="Z91.02", name="Trial")
 SCOPE = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
@@ -246,8 +248,7 @@ async def test_a_table_that_another_session_keeps_is_named_with_it(
         await admin.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
         pid = await admin.fetchval("SELECT pg_backend_pid()")
         other = await asyncpg.connect(migrated_postgres_url)
-        while not (rows := await until_old(other, pid)):
-            pass
+        rows = await wait_until(partial(until_old, other, pid), "a transaction that is old")
         findings = [f for f in await checks.examine(patient) if f.check == "database.lock"]
         await other.close()
     await admin.close()
