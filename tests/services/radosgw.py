@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,8 +81,12 @@ def shared(folder: Path) -> ObjectStore:
 
 def stop(folder: Path) -> None:
     """Kill every program of the store; its data is thrown away with the folder."""
-    for line in (folder / _PIDS).read_text().split() if (folder / _PIDS).exists() else ():
-        kill(int(line), signal.SIGKILL)
+    pids = [int(line) for line in (folder / _PIDS).read_text().split()] if (folder / _PIDS).exists() else []
+    for pid in pids:  # all of them before the first is waited for
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        kill(pid, signal.SIGKILL)
 
 
 def _start(folder: Path) -> ObjectStore:
