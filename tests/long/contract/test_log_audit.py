@@ -516,7 +516,7 @@ async def test_a_stamp_that_came_late_is_said_to_be(book: Book, seals: list[Publ
     report = await book.examine(*seals, roots=[tsa().root])
 
     assert (report.holds, report.stamps) == (True, 1)
-    assert [note.code for note in report.notes] == ["unstamped", "stamps_late"]
+    assert [note.code for note in report.notes] == ["unsealed", "unstamped", "stamps_late"]
 
 
 async def test_a_restore_stands_in_the_log_and_explains_why_later_seals_do_not_fit(
