@@ -16,7 +16,7 @@ from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT
 from gateway.store import figures_check
-from tests.simulation import audits, kept_out
+from tests.simulation import audits, kept_out, sources
 from tests.simulation.kept_out import Ending
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.rows import Row, Rows
@@ -72,7 +72,8 @@ def check(world: World, ledger: Ledger, calm_since: datetime) -> list[str]:
     """Return every promise that the rows break. Mail that was sent in the calm end, without any fault, must also be
     quick."""
     comparison = _Check(read(world), ledger)
-    return [*comparison.run(), *comparison.delays(calm_since)]
+    now = datetime.fromtimestamp(sources.now_s(), UTC).replace(tzinfo=None)
+    return [*comparison.run(), *comparison.delays(calm_since, now)]
 
 
 async def check_running(world: World, ledger: Ledger) -> list[str]:
@@ -190,8 +191,9 @@ class _Check:
             yield from self._content(side)
             yield from self._answers(side)
 
-    def delays(self, calm_since: datetime) -> Iterator[str]:
-        """Name statuses of documents sent since then whose sender heard of them later than work that is rung for takes."""
+    def delays(self, calm_since: datetime, now: datetime) -> Iterator[str]:
+        """Name statuses of documents sent since then whose sender heard of them later than work that is rung for takes. A
+        document that is of later than now was sent by a clock that was ahead, with faults about."""
         for sent in self._ledger.sent.values():
             if (row := self._outgoing.get(sent.id)) is None:
                 continue  # it is lost
@@ -199,7 +201,8 @@ class _Check:
             leaves_at = json.loads(row["body"])["leaves_at"]
             began_at = _moment(leaves_at or row["created_at"])
             most_s = _QUICK_S + (_POLL_S if leaves_at else 0.0)
-            for code, delivery in self._deliveries[sent.id].items() if began_at >= calm_since else ():
+            was_calm = calm_since <= began_at <= now
+            for code, delivery in self._deliveries[sent.id].items() if was_calm else ():
                 for fact in self._facts[delivery["id"]]:
                     status, stated_at = fact["code"], json.loads(fact["body"]).get("stated_at")
                     if fact["track"] != Track.BUSINESS or not stated_at:

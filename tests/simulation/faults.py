@@ -16,6 +16,11 @@ from tests.simulation.world import Host, Process, World
 KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "second", "breaks", "hang_up")
 _DISTURBING = ("full", "slow", "locked", "clock", "breaks")
 _SEEDS_FOR_ALL = 16
+# A world has so many times the usual share of a kind.
+_SHARES = (0, 1, 1, 2, 6)
+# How far a clock is set wrong, in seconds. By hours, as one that has local time for UTC, what one node signs another holds,
+# until a person releases it.
+_WRONG_S = (-90, -20, 20, 90, -7 * 3600, 7 * 3600, 7 * 3600)
 
 
 class Faults:
@@ -31,12 +36,15 @@ class Faults:
             "full": (2, self._fill),
             "slow": (2, self._slow),
             "locked": (2, self._lock),
-            "clock": (1, self._set_clock),
+            "clock": (3, self._set_clock),
             "stop": (2, self._stop),
             "second": (4, self._run_second),
             "breaks": (2, self._break),
         }
-        self._kinds = {name: kind for name, kind in kinds.items() if name not in without}
+        # Each kind is often, seldom or never there: many faults of one kind meet what a mixture does not.
+        weights = {name: weight * self._chance.choice(_SHARES) for name, (weight, _) in kinds.items()}
+        fit = [name for name in kinds if name not in without and weights[name]]
+        self._kinds = {name: (weights[name], kinds[name][1]) for name in fit}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -169,10 +177,13 @@ class Faults:
             connection.close()
 
     async def _set_clock(self, host: Host) -> None:
+        """Set the clock wrong, and right again; often as the machine starts anew, with work leased until a false time."""
         host.had_wrong_clock = True
-        host.clock.wrong = timedelta(seconds=self._chance.choice((-90, -20, 20, 90)))
+        host.clock.wrong = timedelta(seconds=self._chance.choice(_WRONG_S))
         try:
-            await asyncio.sleep(self._chance.expovariate(1.0) * 1800.0)
+            await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
+            if self._chance.random() < 0.5 and (processes := host.processes()):
+                host.kill(self._chance.choice(processes), power_fails=False, back_after_s=1.0)
         finally:
             host.clock.wrong = timedelta()
 
