@@ -109,6 +109,7 @@ async def test_tables_without_statistics_are_analysed(ward: Ward, migrated_postg
         ward.subject, settings=replace(ward.settings, database=Database(url=migrated_postgres_url))
     )
     admin = await asyncpg.connect(migrated_postgres_url)
+    await admin.execute("ALTER TABLE event_counter SET (autovacuum_enabled = false)")
     await admin.execute(
         "INSERT INTO event_counter (agency_id, last) SELECT 'agy_' || n, n FROM generate_series(1, 40000) n"
     )
