@@ -33,6 +33,7 @@ from tests.support.clock import ManualClock
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.town.builder import open_town
+from tests.support.town.doors import meta, open_door
 
 LARGE = PDF + bytes(100_000)
 FILES = (("van-ban.pdf", LARGE),)
@@ -112,6 +113,29 @@ async def test_documents_go_and_come_with_their_content_in_the_bucket(
         assert (lying.files, lying.objects) == (0, len(await names_in(place)))
         assert lying.objects > 0
         assert not [*(tmp_path / "node").glob("data/content/[0-9a-f][0-9a-f]/*/*")]
+
+
+async def test_callers_are_asked_to_come_again_in_an_outage(
+    blank_node: Path, tmp_path: Path, place: BucketPlace, line: TcpProxy
+) -> None:
+    async with open_door(blank_node, tmp_path / "node", change=in_bucket(through(place, line))) as door:
+        large = (("lead", "15.pdf", LARGE),)
+        assert (await door.send(files=large)).status == 202
+        await door.carry()
+        (arrived,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+        file = f"/inbox/{arrived['id']}/files/1"
+        await line.refuse()
+
+        refused = await door.send(meta(number="16"), once="two", files=large)
+        unread = await door.ask("GET", file, agency=PROVINCE)
+        for answer in (refused, unread):
+            assert (answer.status, answer.json["code"]) == (503, "GW-S-512"), answer
+            assert int(answer.headers["Retry-After"]) > 0
+        line.heal()
+        accepted = await door.send(meta(number="16"), once="two", files=large)
+        assert accepted.status == 202, accepted
+        assert (await door.ask("GET", file, agency=PROVINCE)).raw == LARGE
+        assert await door.town.count("outgoing_document") == 2
 
 
 async def test_an_outage_holds_intake_back_and_loses_and_doubles_nothing(
