@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import Select, and_, delete, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import Kind
@@ -22,7 +22,7 @@ from gateway.store.events import NODE_SCOPE, SqlEvents
 from gateway.store.row import from_json, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, OutgoingRow
-from gateway.store.tables_node import LossCountRow
+from gateway.store.tables_node import LossCountRow, StateCountRow
 from gateway.time_source import moment
 
 # Axes deliver for three days; a partner's node may have been off for longer.
@@ -130,15 +130,21 @@ async def list_counts(
     store: SqlStore, since: date, *, node: str = "", open_only: bool = False
 ) -> Sequence[LossCount]:
     """Return the comparisons of days since then, the newest first."""
-    row = LossCountRow
+    query = query_counts(LossCountRow, since, node, open_only=open_only)
+    async with store.viewing_few() as tx:
+        return await tx.values(_count, query)
+
+
+def query_counts(
+    row: type[LossCountRow] | type[StateCountRow], since: date, node: str, *, open_only: bool
+) -> Select[Any]:
+    """Return the query for comparisons of days since then, the newest first; `node` is empty for all nodes."""
     query = select(row).where(col(row.day) >= since)
     if node:
         query = query.where(col(row.node) == node)
     if open_only:
         query = query.where(col(row.open_count) > 0)
-    order = (col(row.day).desc(), col(row.node), col(row.sender), col(row.recipient))
-    async with store.viewing_few() as tx:
-        return await tx.values(_count, query.order_by(*order))
+    return query.order_by(col(row.day).desc(), col(row.node), col(row.sender), col(row.recipient))
 
 
 async def record_counts(store: SqlStore, clock: Clock, counts: Collection[LossCount]) -> None:

@@ -22,7 +22,7 @@ from gateway.domain.status import Fact, fold_delivery
 from gateway.domain.wall_clock import local, midnight
 from gateway.ports.services import Clock, Pool
 from gateway.store.events import NODE_SCOPE, SqlEvents
-from gateway.store.loss_audit import ARRIVES_WITHIN, STORED_FOR, of_day
+from gateway.store.loss_audit import ARRIVES_WITHIN, STORED_FOR, of_day, query_counts
 from gateway.store.row import from_json, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
@@ -142,15 +142,9 @@ async def list_counts(
     store: SqlStore, since: date, *, node: str = "", open_only: bool = False
 ) -> Sequence[StateCount]:
     """Return the comparisons of days since then, the newest first."""
-    row = StateCountRow
-    query = select(row).where(col(row.day) >= since)
-    if node:
-        query = query.where(col(row.node) == node)
-    if open_only:
-        query = query.where(col(row.open_count) > 0)
-    order = (col(row.day).desc(), col(row.node), col(row.sender), col(row.recipient))
+    query = query_counts(StateCountRow, since, node, open_only=open_only)
     async with store.viewing_few() as tx:
-        return await tx.values(_count, query.order_by(*order))
+        return await tx.values(_count, query)
 
 
 async def record_counts(store: SqlStore, clock: Clock, counts: Collection[StateCount]) -> None:
