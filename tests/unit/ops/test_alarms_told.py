@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import time_source
 from gateway.domain.diagnosis import Tag
@@ -29,6 +32,7 @@ from gateway.store import maintenance
 from gateway.store.alarm_file import read_alarms
 from gateway.time_source import TimeSource
 from gateway.transport.mail import NONE
+from gateway_labs.authority import Authority
 from tests.support.faulty import lose_database
 from tests.support.hooks import Receiver, answers, receiving
 from tests.support.mail_server import MailServer, running
@@ -183,6 +187,20 @@ async def feed_away(town: Town) -> Town:
     return waiting
 
 
+async def sign_until(town: Town, days: int) -> None:
+    """Let an agency sign with a new key, whose certificate ends after so many days, and with no other."""
+    node, now = town.node, town.clock.now()
+    former = node.keys.signer(DEPARTMENT, now).certificate_der
+    entry = node.keys.generate(DEPARTMENT)
+    request = node.keys.request(DEPARTMENT, entry.key_id, "Sở")
+    authority = Authority.load(node.settings.node.data_dir / "authority")
+    issued = authority.issue_for_request(request, now, timedelta(days=days))
+    node.keys.import_certificate(DEPARTMENT, issued.public_bytes(Encoding.PEM))
+    changes = node.directory_changes
+    await changes.bind(DEPARTMENT, issued.public_bytes(Encoding.DER), None, None, "an", "binh")
+    await changes.unbind(DEPARTMENT, sha256(former).hexdigest())
+
+
 async def unroutable(town: Town) -> None:
     await town.node.inn.axis.host([])
     await town.send("15")
@@ -221,6 +239,13 @@ FAULTS = {
     ),
     "memory short": Fault(check="memory", level="red", meet=faults.memory_is_short),
     "feed does not come": Fault(check="axis-lists", level="yellow", meet=feed_away, stands_long=True),
+    "key of an agency ends": Fault(
+        check="keys",
+        level="yellow",
+        meet=partial(sign_until, days=40),
+        mend=partial(sign_until, days=400),
+        stands_long=True,
+    ),
     "certificate of the broker": Fault(
         check="axis.certificate", level="yellow", meet=faults.server_certificate_ends, stands_long=True
     ),
