@@ -40,7 +40,7 @@ SERVICES = $(BIN)/python -m tests.services
 KILLED = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
   tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
 WALKS = tests/bench tests/labs/long/acceptance tests/labs/long/sandbox tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
-  tests/long/acceptance/test_packages.py tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
+  tests/long/acceptance/test_packages.py tests/labs/long/faults/test_new_passwords.py tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
 LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m "long or hypothesis" --resource-warnings $(KILLED:%=--ignore %) $(WALKS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
