@@ -224,6 +224,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake = Clocks(self.settings.node.data_dir), couriers.Intake()
+        dispatcher = couriers.Dispatcher(self.out)
         holds, quarantine = HoldsClock(), QuarantineClock()
         signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
         renew_days = self.settings.keys.renew_days
@@ -246,8 +247,9 @@ class OpenNode(NodeCore):
                 then=("dispatcher", *events),
             ),
             "dispatcher": Loop(
-                step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
+                step=lambda: dispatcher.step(workers.send_batch, lease),
                 then=("landing", *events),
+                is_due=dispatcher.is_due,
             ),
             "courier": Loop(
                 step=lambda: couriers.send_own(self.out, workers.send_batch, lease), then=("landing", *events)

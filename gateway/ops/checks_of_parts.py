@@ -586,8 +586,14 @@ async def folder_states(subject: Subject) -> Sequence[FolderState]:
 
 
 async def hot_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report for each hot folder whether it works, entries wait too long, or a person has to correct some."""
-    for folder in await folder_states(subject):
+    """Report for each hot folder whether it works, entries wait too long, or a person has to correct some. One trouble of
+    all of them, such as a share that is not mounted, is one finding."""
+    folders = await folder_states(subject)
+    if len(folders) > 1 and folders[0].trouble and len({folder.trouble for folder in folders}) == 1:
+        path = Path(folders[0].path).parent
+        yield red("hot-folder", "hot.all", "gateway folder check", detail=folders[0].trouble, path=path)
+        return
+    for folder in folders:
         facts: dict[str, object] = {"code": folder.code, "path": folder.path}
         if folder.trouble:
             yield red("hot-folder", "hot.broken", "gateway folder check", detail=folder.trouble, **facts)

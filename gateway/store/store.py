@@ -299,6 +299,13 @@ class SqlStore:
             None if self.wake.has_made("dispatcher") else partial(outbox.any_due, lease_s=lease_s),
         )
 
+    async def hasten_outbox(self, most: int) -> int:
+        """Make up to `most` outbox rows due that wait for another attempt; return how many they were."""
+        async with self.writing() as tx:
+            count = await outbox.hasten(tx, self._clock.now(), most)
+            await tx.commit()
+        return count
+
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
         """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first. Committed on return."""
         return await self._claim(

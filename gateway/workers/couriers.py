@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from gateway import log
 from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
@@ -24,6 +24,8 @@ from gateway.workers.loop import StepResult, keep_leases, together
 
 # Answers come first, because senders wait for them, and they are small.
 PACKED_KINDS = ("answer", "pack")
+# One short transaction, beside callers who write too.
+MOST_HASTENED = 500
 
 
 class Intake:
@@ -85,6 +87,27 @@ async def _pack_job(services: OutgoingServices, job: Job, lease_s: float) -> Non
     with log.bound(job=job.id, document=job.subject_id):
         async with keep_leases(services.store, "job", job.lease, lease_s=lease_s):
             await package.run(services, job)
+
+
+class Dispatcher:
+    """Step that dispatches outbox rows. When the axis works again, all rows that wait for another attempt are due: after a
+    long outage that would come up to an hour later."""
+
+    def __init__(self, services: OutgoingServices) -> None:
+        self._services, self._word, self._hastens = services, "idle", False
+
+    def is_due(self, _: datetime) -> bool:
+        """Tell whether the state of the axis has changed since the last step."""
+        return self._services.axis.state().word != self._word
+
+    async def step(self, batch: int, lease_s: float) -> StepResult:
+        """Dispatch one batch; while rows have to be made due, some of them first."""
+        former, self._word = self._word, self._services.axis.state().word
+        self._hastens = self._hastens or (self._word == "up" and former != "up")
+        if self._hastens:
+            self._hastens = await self._services.store.hasten_outbox(MOST_HASTENED) == MOST_HASTENED
+        sent = await dispatch_batch(self._services, batch, lease_s)
+        return StepResult.MORE if self._hastens else sent
 
 
 async def dispatch_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:

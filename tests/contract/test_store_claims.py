@@ -242,6 +242,23 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
         await work.outbox.mark_failed(claim.lease, clock.now(), "too late")
 
 
+async def test_rows_that_wait_for_another_attempt_are_made_due_the_oldest_first_and_no_leased_one(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    for _ in range(3):
+        await add_row(store, clock, "outbox")
+        clock.advance(1)
+    claimed = [row.lease for row in await store.claim_outbox(3, LEASE_S)]
+    async with committing(store) as work:
+        for lease in claimed[:2]:
+            await work.outbox.retry(lease, clock.now() + timedelta(hours=1), (), "broker is away")
+    assert await claim(store, "outbox") == []
+
+    assert [await store.hasten_outbox(1) for _ in range(3)] == [1, 1, 0]
+
+    assert [lease.id for lease in await claim(store, "outbox")] == [lease.id for lease in claimed[:2]]
+
+
 async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
     store: SqlStore, clock: ManualClock
 ) -> None:

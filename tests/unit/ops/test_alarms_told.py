@@ -239,6 +239,7 @@ FAULTS = {
     ),
     "memory short": Fault(check="memory", level="red", meet=faults.memory_is_short),
     "feed does not come": Fault(check="axis-lists", level="yellow", meet=feed_away, stands_long=True),
+    "all hot folders down": Fault(check="hot-folder", level="red", meet=faults.folder_away, stands_long=True),
     "key of an agency ends": Fault(
         check="keys",
         level="yellow",

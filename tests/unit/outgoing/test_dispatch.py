@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,8 +21,10 @@ from gateway.ops import checks, checks_of_parts
 from gateway.ops.subject import Subject
 from gateway.outgoing import dispatch, manage, package
 from gateway.outgoing.services import OutgoingServices
-from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.axis import Axis, AxisState, Fate, Outcome, Parcel
 from gateway.store.work import SqlWork
+from gateway.workers import couriers
+from tests.support.clock import START
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
 from tests.support.stored_content import Lying
@@ -80,6 +82,45 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
     assert [*sent_at, arrived.arrived_at] == [town.clock.now()] * 2, (
         "when the axis took it, not when it was tried"
     )
+
+
+class Line:
+    """The axis with a line that is away while its publishing fails."""
+
+    def __init__(self, axis: Axis, faulty: Faulty) -> None:
+        self._axis, self._faulty = axis, faulty
+
+    def state(self) -> AxisState:
+        return self._axis.state() if self._faulty.error is None else AxisState(down_since=START)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._axis, name)
+
+
+async def test_what_waited_while_the_axis_was_away_for_hours_goes_as_soon_as_it_works(
+    broken: tuple[Town, Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town, axis = broken
+    monkeypatch.setattr(couriers, "MOST_HASTENED", 2)
+    services = replace(town.node.out, axis=cast(Axis, Line(town.node.out.axis, axis)))
+    dispatcher = couriers.Dispatcher(services)
+    axis.error = Unreachable("the axis does not answer")
+    sent = [await town.send(number) for number in ("15", "16", "17")]
+    await town.pack()
+    for _ in range(20):
+        await dispatcher.step(10, LEASE_S)
+        town.clock.advance(timedelta(minutes=20))
+    assert not dispatcher.is_due(town.clock.now())
+    tries = axis.calls
+
+    axis.error = None
+    assert dispatcher.is_due(town.clock.now())
+    while await dispatcher.step(10, LEASE_S):
+        pass
+    await town.carry()
+
+    assert [(await town.delivery(document)).state for document in sent] == ["delivered"] * 3
+    assert axis.calls == tries + 3 + 3, "each document once, and its answer"
 
 
 async def test_a_delivery_that_the_axis_refuses_for_good_fails_at_once_and_may_be_resent(
