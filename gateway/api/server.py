@@ -207,17 +207,18 @@ class CallLog:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write everything that waits, or drop it on failure."""
+        """Write everything that waits, or drop it on failure, which is said once for all of it."""
+        words, fault = "calls were not noted", dict[str, str]()
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_NOTES_AT_ONCE, len(self._waiting)))]
             try:
                 await self._calls.keep(batch)
             except GatewayError as error:
                 self._lost += len(batch)
-                log.action(_LOG, "api.calls.lost", error.detail, count=len(batch))
+                words, fault = error.detail, {"code": error.code}
             self._key_ids.update(c.key_id for c in batch)
         if self._lost:
-            log.action(_LOG, "api.calls.lost", "calls were not noted", count=self._lost)
+            log.action(_LOG, "api.calls.lost", words, count=self._lost, **fault)
             self._lost = 0
 
     async def _run(self) -> None:
@@ -235,7 +236,7 @@ class CallLog:
         try:
             await self._calls.trim(key_ids, now - self._kept, MOST_CALLS_OF_A_KEY)
         except GatewayError as error:
-            log.action(_LOG, "api.calls.lost", error.detail, count=0)
+            log.action(_LOG, "api.calls.lost", error.detail, count=0, code=error.code)
 
 
 def monitoring(

@@ -224,7 +224,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake = Clocks(self.settings.node.data_dir), couriers.Intake()
-        dispatcher = couriers.Dispatcher(self.out)
+        packer, dispatcher = couriers.Packer(self.out), couriers.Dispatcher(self.out)
         holds, quarantine = HoldsClock(), QuarantineClock()
         signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
         renew_days = self.settings.keys.renew_days
@@ -243,7 +243,7 @@ class OpenNode(NodeCore):
             "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
             "hosting": Loop(step=hosted.step, then=("landing",)),
             "packer": Loop(
-                step=lambda: couriers.pack_batch(self.out, workers.pack_batch, lease),
+                step=lambda: packer.step(workers.pack_batch, lease),
                 then=("dispatcher", *events),
             ),
             "dispatcher": Loop(

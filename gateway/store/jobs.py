@@ -32,6 +32,7 @@ NEVER_ANSWERED = f"answer{NEVER}"
 # Only while the lease is valid, so that a worker that wakes late changes nothing (G7, leases).
 _FENCE = (col(JobRow.agency_id) == bindparam("agency"), *leases.fence(JobRow))
 _UPDATE = update(JobRow).where(*_FENCE)
+_HASTEN = leases.hastening(JobRow, col(JobRow.kind) == bindparam("of_kind"))
 _DELETE = delete(JobRow).where(*_FENCE)
 
 
@@ -43,6 +44,11 @@ async def claim(tx: Transaction, clock: Clock, kind: str, limit: int, lease_s: f
 
 def any_due(now: datetime, lease_s: float, kind: str) -> BoundQuery:
     return leases.any_due(_QUEUE, now, lease_s, _longest(kind), kind=kind)
+
+
+async def hasten(tx: Transaction, kind: str, now: datetime, most: int) -> int:
+    """Make up to `most` jobs of that kind due that wait for another attempt; return how many they were."""
+    return await tx.change(_HASTEN, of_kind=kind, now=now, most=most)
 
 
 def _longest(kind: str) -> timedelta:

@@ -152,6 +152,15 @@ def any_due(
     return queue.look, {**_times(Horizon.from_lease(now, lease_s, longest)), **among}
 
 
+def hastening(table: type[OutboxRow] | type[JobRow], among: ColumnElement[bool]) -> Update:
+    """Build the statement that makes rows due which wait for another attempt: up to `most`, the oldest first."""
+    now = bindparam("now", type_=Moment)
+    waits = (col(table.not_before) > now, col(table.attempts) > 0, unheld(table, now))
+    oldest = (col(table.created_at), col(table.id))
+    ids = select(col(table.id)).where(among, *waits).order_by(*oldest).limit(bindparam("most", type_=Integer))
+    return update(table).where(col(table.id).in_(ids), unheld(table, now)).values(not_before=None)
+
+
 def _times(horizon: Horizon) -> dict[str, datetime]:
     return {"now": horizon.now, "far_lease": horizon.lease, "far_retry": horizon.retry}
 

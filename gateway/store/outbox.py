@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -22,7 +22,7 @@ from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.leases import HeldRows
 from gateway.store.repository import AgencyRows, Page
-from gateway.store.row import Moment, to_json, value_of
+from gateway.store.row import to_json, value_of
 from gateway.store.tables import OutboxRow
 from gateway.store.transaction import BoundQuery, Transaction
 
@@ -61,22 +61,7 @@ _UPDATE = update(OutboxRow).where(
 )
 
 
-# Rows that wait for another attempt, the oldest first.
-_RETRIED = (
-    select(col(OutboxRow.id))
-    .where(
-        is_open(),
-        col(OutboxRow.not_before) > bindparam("now", type_=Moment),
-        leases.unheld(OutboxRow, bindparam("now", type_=Moment)),
-    )
-    .order_by(col(OutboxRow.created_at), col(OutboxRow.id))
-    .limit(bindparam("most", type_=Integer))
-)
-_HASTEN = (
-    update(OutboxRow)
-    .where(col(OutboxRow.id).in_(_RETRIED), leases.unheld(OutboxRow, bindparam("now", type_=Moment)))
-    .values(not_before=None)
-)
+_HASTEN = leases.hastening(OutboxRow, is_open())
 
 
 async def hasten(tx: Transaction, now: datetime, most: int) -> int:

@@ -306,6 +306,13 @@ class SqlStore:
             await tx.commit()
         return count
 
+    async def hasten_jobs(self, kind: str, most: int) -> int:
+        """Do the same with jobs of that kind."""
+        async with self.writing() as tx:
+            count = await jobs.hasten(tx, kind, self._clock.now(), most)
+            await tx.commit()
+        return count
+
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
         """Lease up to `limit` landed inbox rows of all agencies, the urgent lane first. Committed on return."""
         return await self._claim(

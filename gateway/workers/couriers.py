@@ -75,6 +75,23 @@ async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: fl
             await process.run(services, row)
 
 
+class Packer:
+    """Step that packs envelopes. At its start all jobs that wait for another attempt are due: who started the process may
+    have mended what was in their way, such as the password of the keys."""
+
+    def __init__(self, services: OutgoingServices) -> None:
+        self._services, self._to_hasten = services, list(PACKED_KINDS)
+
+    async def step(self, batch: int, lease_s: float) -> StepResult:
+        """Pack one batch; after the start, jobs that waited are made due before."""
+        if self._to_hasten:
+            kind = self._to_hasten[-1]
+            if await self._services.store.hasten_jobs(kind, MOST_HASTENED) < MOST_HASTENED:
+                self._to_hasten.pop()
+        packed = await pack_batch(self._services, batch, lease_s)
+        return StepResult.MORE if self._to_hasten else packed
+
+
 async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:
     """Claim one batch of jobs of each kind and pack their envelopes."""
     batches = [await services.store.claim_jobs(kind, batch, lease_s) for kind in PACKED_KINDS]

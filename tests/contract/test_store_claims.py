@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -242,21 +243,25 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
         await work.outbox.mark_failed(claim.lease, clock.now(), "too late")
 
 
-async def test_rows_that_wait_for_another_attempt_are_made_due_the_oldest_first_and_no_leased_one(
-    store: SqlStore, clock: ManualClock
+@pytest.mark.parametrize("table", ["outbox", "job"])
+async def test_rows_that_wait_for_another_attempt_are_made_due_the_oldest_first_and_no_others(
+    store: SqlStore, clock: ManualClock, table: str
 ) -> None:
     for _ in range(3):
-        await add_row(store, clock, "outbox")
+        await add_row(store, clock, table)
         clock.advance(1)
-    claimed = [row.lease for row in await store.claim_outbox(3, LEASE_S)]
+    claimed, later = await take(store, table, 3), clock.now() + timedelta(hours=1)
     async with committing(store) as work:
         for lease in claimed[:2]:
-            await work.outbox.retry(lease, clock.now() + timedelta(hours=1), (), "broker is away")
-    assert await claim(store, "outbox") == []
+            retried = work.jobs.retry if table == "job" else partial(work.outbox.retry, targets=())
+            await retried(lease, later, error="the line is away")
+        await work.jobs.add("pack", "msg-1", not_before=later)
+    assert await claim(store, table) == []
 
-    assert [await store.hasten_outbox(1) for _ in range(3)] == [1, 1, 0]
+    hasten = store.hasten_outbox if table == "outbox" else partial(store.hasten_jobs, "pack")
+    assert [await hasten(1) for _ in range(3)] == [1, 1, 0]
 
-    assert [lease.id for lease in await claim(store, "outbox")] == [lease.id for lease in claimed[:2]]
+    assert [lease.id for lease in await claim(store, table)] == [lease.id for lease in claimed[:2]]
 
 
 async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(

@@ -21,7 +21,8 @@ from gateway.outgoing import manage, package
 from gateway.outgoing.services import SIGNED_AT_ONCE
 from gateway.store.work import SqlWork
 from gateway.trust.keys import FileSigner
-from tests.support.node import DEPARTMENT, PDF, Town
+from gateway.workers import couriers
+from tests.support.node import DEPARTMENT, LEASE_S, PDF, Town
 
 LARGE = PDF + bytes(100_000)
 
@@ -76,6 +77,27 @@ async def test_a_key_that_cannot_sign_now_turns_nobody_away(
     await town.carry()
 
     assert {(await town.delivery(sent)).state for sent in both} == {"delivered"}
+
+
+async def test_what_could_not_be_signed_for_hours_is_signed_once_a_worker_is_restarted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(signer: FileSigner, data: bytes) -> bytes:
+        raise SignerDown("the key is away")
+
+    packer = couriers.Packer(town.node.out)
+    with monkeypatch.context() as broken:
+        broken.setattr(FileSigner, "sign", fails)
+        sent = await town.send("15")
+        for _ in range(10):
+            await packer.step(10, LEASE_S)
+            town.clock.advance(timedelta(minutes=20))
+    assert not await packer.step(10, LEASE_S), "its next attempt is later"
+
+    await couriers.Packer(town.node.out).step(10, LEASE_S)
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "delivered"
 
 
 async def test_an_envelope_that_says_something_else_than_it_was_to_say_never_leaves(

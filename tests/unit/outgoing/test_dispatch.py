@@ -21,7 +21,7 @@ from gateway.ops import checks, checks_of_parts
 from gateway.ops.subject import Subject
 from gateway.outgoing import dispatch, manage, package
 from gateway.outgoing.services import OutgoingServices
-from gateway.ports.axis import Axis, AxisState, Fate, Outcome, Parcel
+from gateway.ports.axis import AxisState, Fate, ManagedAxis, Outcome, Parcel
 from gateway.store.work import SqlWork
 from gateway.workers import couriers
 from tests.support.clock import START
@@ -87,7 +87,7 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
 class Line:
     """The axis with a line that is away while its publishing fails."""
 
-    def __init__(self, axis: Axis, faulty: Faulty) -> None:
+    def __init__(self, axis: ManagedAxis, faulty: Faulty) -> None:
         self._axis, self._faulty = axis, faulty
 
     def state(self) -> AxisState:
@@ -102,7 +102,7 @@ async def test_what_waited_while_the_axis_was_away_for_hours_goes_as_soon_as_it_
 ) -> None:
     town, axis = broken
     monkeypatch.setattr(couriers, "MOST_HASTENED", 2)
-    services = replace(town.node.out, axis=cast(Axis, Line(town.node.out.axis, axis)))
+    services = replace(town.node.out, axis=cast(ManagedAxis, Line(town.node.out.axis, axis)))
     dispatcher = couriers.Dispatcher(services)
     axis.error = Unreachable("the axis does not answer")
     sent = [await town.send(number) for number in ("15", "16", "17")]

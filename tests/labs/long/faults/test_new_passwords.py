@@ -40,7 +40,9 @@ async def mail_flows(pair: Pair) -> AsyncIterator[None]:
         while True:
             await pair.send(sender, to)
 
-    senders = [asyncio.create_task(send(*way)) for way in (("Z91", "Z92"), ("Z92", "Z91"))]
+    senders = [
+        asyncio.create_task(send(*pair_of_codes)) for pair_of_codes in (("Z91", "Z92"), ("Z92", "Z91"))
+    ]
     yield
     count = len(pair.papers)
     for sender in senders:
@@ -56,7 +58,8 @@ async def restart(pair: Pair, name: str, secret: Path) -> None:
     for process in pair.processes_of(NODE):
         await process.stop()
         process.env.pop(name, None)
-        await process.start(**{f"{name}_FILE": str(secret)})
+        process.env[f"{name}_FILE"] = str(secret)
+        await process.start()
 
 
 async def users_at_work(connection: asyncpg.Connection) -> set[str]:
@@ -116,5 +119,5 @@ async def test_the_password_of_the_broker_is_exchanged_while_mail_flows(pair: Pa
         await asyncio.to_thread(topology.broker.ask, "PUT", f"/api/users/{quote(user)}", body)
         secret.write_text(password + "\n")
         await restart(pair, "GATEWAY_AMQP_PASSWORD", secret)
-    code, said, _ = await pair.command(NODE, "axis", "check")
-    assert code == 0, said
+    code, text, _ = await pair.command(NODE, "axis", "check")
+    assert code == 0, text
