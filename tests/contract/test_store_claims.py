@@ -250,12 +250,12 @@ async def test_rows_that_wait_for_another_attempt_are_made_due_the_oldest_first_
     for _ in range(3):
         await add_row(store, clock, table)
         clock.advance(1)
-    claimed, later = await take(store, table, 3), clock.now() + timedelta(hours=1)
+    claimed, next_at = await take(store, table, 3), clock.now() + timedelta(hours=1)
     async with committing(store) as work:
         for lease in claimed[:2]:
             retried = work.jobs.retry if table == "job" else partial(work.outbox.retry, targets=())
-            await retried(lease, later, error="the line is away")
-        await work.jobs.add("pack", "msg-1", not_before=later)
+            await retried(lease, next_at, error="the line is away")
+        await work.jobs.add("pack", "msg-1", not_before=next_at)
     assert await claim(store, table) == []
 
     hasten = store.hasten_outbox if table == "outbox" else partial(store.hasten_jobs, "pack")
