@@ -25,7 +25,7 @@ _WRONG_S = (-90, -20, 20, 90, -7 * 3600, 7 * 3600, 7 * 3600)
 _SLIGHTLY_WRONG_S = _WRONG_S[:4]
 # How often a disk is full as a parcel lands, how long it waits for that, and how long it is full then at least.
 _AT_LANDING, _LANDS_S, _TRIES_S = 0.4, 300.0, 900.0
-# How often a node is sending when it is stopped or its clock is set, for how long it was, and how long an answer takes then.
+# How often a node is sending when it is stopped or its clock is set, for how long, and how long an answer takes then.
 _AT_WORK, _SENDS_S, _UNTIL_ANSWERED_S = 0.7, 60.0, (30.0, 150.0)
 
 
