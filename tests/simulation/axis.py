@@ -26,6 +26,10 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 POISON_LIMIT = 8
 # Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
 _HELD_S, _HELD_LONG = 60.0, 0.1
+# Answers that a node waits for come within so long, about as long as it takes to note one.
+_ANSWERS_S = 0.1
+# Most steps until a node writes a status that it was given.
+_STEPS = 60
 # Share of second copies whose bytes differ.
 _REWRITTEN = 0.3
 
@@ -75,6 +79,8 @@ class Hub:
     tell: Callable[..., None]
     outlasts: Callable[[str, str, float], None]
     """Called with a node, a packet that it sent, and since when it had to wait for the answer."""
+    writes: Callable[[str], bool]
+    """Called with a node; says whether units of it wait to be written."""
     items: dict[int, _Item] = field(default_factory=dict)
     hosts: dict[str, set[str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
@@ -82,6 +88,8 @@ class Hub:
     published: int = 0
     late_answers: dict[asyncio.Future[None], tuple[str, frozenset[str], int]] = field(default_factory=dict)
     """Answers that wait until their agency is given a status of these senders, among so many arrivals."""
+    answers_at_s: dict[str, float] = field(default_factory=dict)
+    """Until when a node gets no answer."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -123,9 +131,12 @@ class Hub:
             await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
         self.late_answers.pop(answer, None)
         self.outlasts(node, parcel.packet_id, began_s)
-        # Some steps later, as the node writes the status: then it may write both together.
-        for _ in range(self.chance.randint(0, 6)):
+        # Some steps later, or as the node is about to write the status: then it may write both together.
+        most = self.chance.choice((self.chance.randint(0, 6), _STEPS))
+        for _ in range(most):
             await asyncio.sleep(self.loop.delay_s())
+            if most == _STEPS and self.writes(node):
+                return
 
     def gives(self, items: Sequence[_Item]) -> None:
         """Note that a node is given these arrivals."""
@@ -206,7 +217,9 @@ class SimulatedAxis:
                     hub.add(replace(parcel, digest=digest, size=len(copy)), copy, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
-        if hub.has("late", hub.rates.late):
+        if (wait_s := hub.answers_at_s.get(self._node, 0.0) - hub.loop.now) > 0:
+            await asyncio.sleep(max(0.0, wait_s - hub.chance.random() * _ANSWERS_S))
+        elif hub.has("late", hub.rates.late):
             await hub.delay_answer(self._node, parcel, routes)
         else:
             await self._travel()

@@ -23,6 +23,10 @@ _SHARES = (0, 1, 1, 2, 6)
 _WRONG_S = (-90, -20, 20, 90, -7 * 3600, 7 * 3600, 7 * 3600)
 # Nodes that share the folder of an axis are one machine, whose clock has no two times that are hours apart.
 _SLIGHTLY_WRONG_S = _WRONG_S[:4]
+# How often a disk is full as a parcel lands, how long it waits for that, and how long it is full then at least.
+_AT_LANDING, _LANDS_S, _TRIES_S = 0.4, 300.0, 900.0
+# How often a node is sending when it is stopped or its clock is set, for how long, and how long an answer takes then.
+_AT_WORK, _SENDS_S, _UNTIL_ANSWERED_S = 0.7, 60.0, (30.0, 150.0)
 
 
 class Faults:
@@ -78,6 +82,7 @@ class Faults:
         for task in self._tasks:
             task.cancel()
         world.hub.away.clear()
+        world.hub.answers_at_s.clear()
         world.hub.hasten()
         world.loop.slowness = world.loop.usual_slowness
         world.hub.rates.calm()
@@ -150,9 +155,14 @@ class Faults:
             self._world.hub.away.discard(host.name)
 
     async def _fill(self, host: Host) -> None:
-        host.fill(is_full=True)
+        """Fill the disk; sometimes as a parcel has landed that waits for its turn, for longer than a packet has tries."""
+        last_s = self._chance.expovariate(1.0) * 600.0
         try:
-            await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
+            if self._chance.random() < _AT_LANDING:
+                last_s += _TRIES_S
+                await host.next_landing(_LANDS_S)
+            host.fill(is_full=True)
+            await asyncio.sleep(last_s)
         finally:
             host.fill(is_full=False)
 
@@ -180,6 +190,9 @@ class Faults:
 
     async def _set_clock(self, host: Host) -> None:
         """Set the clock wrong, and right again; often as the machine starts anew, with work leased until a false time."""
+        if self._chance.random() < _AT_WORK:
+            # Leases end, another courier takes the same rows, and both get their answers.
+            await self._send(host, self._chance.uniform(*_UNTIL_ANSWERED_S))
         host.had_wrong_clock = True
         wrong_s = _WRONG_S if self._world.axis is None else _SLIGHTLY_WRONG_S
         host.clock.wrong = timedelta(seconds=self._chance.choice(wrong_s))
@@ -206,11 +219,25 @@ class Faults:
         if not processes:
             return
         process, loop = self._chance.choice(processes), self._world.loop
+        if self._chance.random() < _AT_WORK:
+            await self._stop_at_work(host, process)
+            return
         turns = int(self._chance.expovariate(1.0) * self._chance.choice((20, 300)))
         loop.at_turn(turns, process.stop.set)
         if self._chance.random() < 0.5:
             more_turns = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
             loop.at_turn(turns + 1 + more_turns, lambda: _cancel(process))
+
+    async def _stop_at_work(self, host: Host, process: Process) -> None:
+        """Stop a process whose couriers get their answers just before its work is cut short."""
+        await self._send(host, host.site.settings.workers.drain_s)
+        process.stop.set()
+
+    async def _send(self, host: Host, wait_s: float) -> None:
+        """Let the node send for a while, and wait for the answers so long afterwards."""
+        loop, sends_s = self._world.loop, self._chance.uniform(0.0, _SENDS_S)
+        self._world.hub.answers_at_s[host.name] = loop.now + sends_s + wait_s
+        await asyncio.sleep(sends_s)
 
 
 def _points_of(host: Host) -> list[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 # Tables whose rows workers take under a token.
 TABLES = ("outbox", "inbox", "job", "webhook", "report_schedule")
+# Of these, what a process takes up that is not its own turn: it gives them back when it stops.
+_RELEASED = TABLES[:3]
 _FUNCTION, _AXIS_FUNCTION = "lease_is_taken", "parcel_is_taken"
 # As the product has it: a lease that ends later than twice its length from now was written by a clock that was ahead.
 _LEASE = timedelta(seconds=90)
@@ -30,6 +32,18 @@ def watch(database: Path) -> None:
                 f" BEGIN SELECT {_FUNCTION}('{table}', OLD.id, OLD.lease_until); END"
             )
         connection.commit()
+
+
+def remaining(database: Path, since: datetime, now: datetime) -> list[str]:
+    """Name the rows with a lease that began after that time and has not ended."""
+    last = max(since + _LEASE, now)
+    words = "SELECT id, lease_until FROM {} WHERE lease_token IS NOT NULL AND lease_until > ?"
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return [
+            f"{table} {id}, which ends at {ends}"
+            for table in _RELEASED
+            for id, ends in connection.execute(words.format(table), (f"{last:%F %T.%f}",))
+        ]
 
 
 def watch_axis(file: Path) -> None:

@@ -4,7 +4,7 @@ or fact that lies before its cause, by the event log's numbers; by time too, whe
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -41,6 +41,7 @@ def check(sides: list[Rows], clocks_were_right: bool) -> Iterator[str]:
     for side in sides:
         yield from _events(side, clocks_were_right)
         yield from _facts(side, clocks_were_right)
+        yield from _sent_once(side)
 
 
 def _events(side: Rows, clocks_were_right: bool) -> Iterator[str]:
@@ -59,6 +60,23 @@ def _events(side: Rows, clocks_were_right: bool) -> Iterator[str]:
                 yield f"{side.name} {subject}: {kind} at {at}, after one of {last} was written"
             last_at[subject] = at
         kinds[subject].add(kind)
+
+
+def _sent_once(side: Rows) -> Iterator[str]:
+    """Name documents that were sent to a recipient more often than they were queued for it: where two couriers publish a
+    packet, one of them records that."""
+    queued, sent = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for row in side["event"]:
+        if row["kind"] not in ("message.queued", "message.sent"):
+            continue
+        data, subject = json.loads(row["data"]), row["subject_id"]
+        if row["kind"] == "message.queued":
+            queued.update((subject, code) for code in data.get("to", ("",)))
+        elif data["delivery"] is not None:  # not an answer
+            sent[subject, data["to"]] += 1
+    for (subject, code), count in sent.items():
+        if count > (most := queued[subject, ""] + queued[subject, code]):
+            yield f"{side.name} {subject}: sent to {code} {count} times, and queued {most} times"
 
 
 def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:

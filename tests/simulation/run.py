@@ -355,8 +355,10 @@ async def _live(
         await program.finish()
     _look_at(acting, world)
     await settle()
-    for host in world.hosts.values():
-        host.at_first_rest = at_rest.counts(host)
+    if not world.broken_promises:
+        for host in world.hosts.values():
+            host.at_first_rest = at_rest.counts(host)
+        await world.cut_power()
     if world.axis is not None and not world.broken_promises:
         await world.axis.lose_taker(lambda cast, code: Sender(crowd, cast).send_last(code))
         await settle()

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -43,6 +43,7 @@ _OPENING_S = 60.0
 _LEASES_OF_PACKET = (
     "SELECT lease_until FROM outbox WHERE packet_id = ? AND state NOT IN ('sent', 'cancelled', 'failed')"
 )
+_LANDED = "SELECT 1 FROM inbox WHERE state = 'landed' LIMIT 1"
 
 
 class Lost(Exception):
@@ -57,6 +58,9 @@ class Process(Owner):
         self.host = host
         self.number = 1000 + host.starts
         self.disk = host.disk
+        self.began_at = host.clock.now()
+        self.began_s = host.world.loop.now
+        self.was_alone = True
         self.shared_disk = host.world.axis.disk if host.world.axis is not None else None
         self.is_cancelled = False
         self.node: OpenNode | None = None
@@ -162,6 +166,23 @@ class Host:
         if self.world.axis is not None:
             self.world.axis.disk.fill(is_full=is_full)
 
+    async def next_landing(self, most_s: float) -> None:
+        """Wait for a commit with which a parcel lies landed in the inbox, at most so long."""
+        landed = asyncio.Event()
+
+        def look() -> None:
+            with closing(sqlite3.connect(f"file:{self.folder / 'gateway.db'}?mode=ro", uri=True)) as file:
+                if file.execute(_LANDED).fetchone():
+                    landed.set()
+
+        self.disk.after_commit = look
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(most_s):
+                    await landed.wait()
+        finally:
+            self.disk.after_commit = lambda: None
+
     def databases(self) -> list[Path]:
         shared = [] if self.world.axis is None else [self.world.axis.file]
         return [self.folder / "gateway.db", *shared]
@@ -195,6 +216,7 @@ class Host:
         if self.process is None or self.process.is_dead or self.second is not None:
             return None
         self.second = self._begin_process()
+        self.process.was_alone = self.second.was_alone = False
         self.disk.is_shared = True
         return self.second
 
@@ -220,9 +242,17 @@ class Host:
             self.world.broken(f"{process.name} ended by itself: {error!r}", error)
         elif not process.stop.is_set() and not was_locked_out:
             self.world.broken(f"{process.name} ended, and was not stopped")
+        elif not process.is_cancelled:
+            self._check_release(process)
         self._leave(process)
         if self.process is None and not self.world.is_over:
             self.world.loop.call_later(2.0, self.start, context=context_of(None))
+
+    def _check_release(self, process: Process) -> None:
+        """Check that a process which was stopped holds no lease any more: another one goes on at once."""
+        if process.was_alone and not self.is_disturbed(process.began_s):
+            for row in leases_held.remaining(self.folder / "gateway.db", process.began_at, self.clock.now()):
+                self.world.broken(f"{process.name} was stopped, and keeps the lease of {row}")
 
     def _leave(self, process: Process) -> None:
         """Let the process that goes on, if one does, be the only one."""
@@ -304,7 +334,7 @@ class World:
 
     def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
         self.seed, self.loop, self.film = seed, loop, film
-        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._check_lease)
+        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._check_lease, self._writes)
         self.axis: SharedAxis | None = None  # in place of the hub
         self.hosts: dict[str, Host] = {}
         self.graves: list[Process] = []
@@ -342,6 +372,10 @@ class World:
         if ends and not any(at is not None and datetime.fromisoformat(at) > now for at in ends):
             self.broken(f"{node} still sends {packet_id}, and its leases ended at {ends}")
 
+    def _writes(self, node: str) -> bool:
+        """Tell whether units of work wait at a node, which it writes together."""
+        return any(p.node is not None and p.node.store._shared._waiting for p in self.hosts[node].processes())
+
     def open(self, sites: dict[str, Site]) -> None:
         for name, site in sites.items():
             self.hosts[name] = Host(self, site)
@@ -353,6 +387,18 @@ class World:
                 await asyncio.sleep(1.0)
                 if self.broken_promises:
                     return
+
+    async def cut_power(self) -> None:
+        """Cut the power of every node at rest: all that was not synced is lost, and nothing that was answered."""
+        disks = [host.disk for host in self.hosts.values()] + ([] if self.axis is None else [self.axis.disk])
+        for disk in disks:
+            disk.lost_share = 1.0
+        for host in self.hosts.values():
+            was_killed = host.was_killed
+            for process in host.processes():
+                host.kill(process, power_fails=True, back_after_s=1.0)
+            host.was_killed = was_killed  # it was writing nothing
+        await self.all_open()
 
     async def stop(self) -> None:
         """Stop every process in order."""
