@@ -96,7 +96,7 @@ ENDURED: dict[str, Callable[[], bytes]] = {
     ),
     "a form that draws itself": in_itself,
     "spots": specks,
-    "lines upon lines": lines,
+    (SLOWEST := "lines upon lines"): lines,
 }
 
 
@@ -112,12 +112,13 @@ def test_hostile_pictures_are_refused(box: ScanBox, cases: Cases) -> None:
             assert scans.read_alone(box, GOOD).runs
 
 
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_pages_that_cost_much_end_within_the_limits_and_the_next_scan_is_read(
-    box: ScanBox, cases: Cases
+    box: ScanBox, cases: Cases, slow: bool
 ) -> None:
-    for name, make in ENDURED.items():
+    for name in (SLOWEST,) if slow else [name for name in ENDURED if name != SLOWEST]:
         with cases.case(name):
-            content = make()
+            content = ENDURED[name]()
             begun = time.monotonic()
             scans.read_alone(box, content)
             assert time.monotonic() - begun < 2 * SECONDS
