@@ -77,7 +77,7 @@ async def grow(store: SqlOfficeStore, documents: int) -> Sequence[tuple[str, int
     """Copy the list rows up to that number, each some days older, and return their ids and places, the oldest first."""
     async with store.writing() as tx:
         ((count,),) = await tx.tuples(text("SELECT count(*) FROM list_row"))
-        columns = ", ".join(name for name in ListRow.model_fields if name not in ("place", "id"))
+        columns = ", ".join(name for name in ListRow.defaults if name not in ("place", "id"))
         for copy in range(1, documents // count):
             await tx.tuples(
                 text(

@@ -31,7 +31,7 @@ from sqlalchemy import (
     false,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord
@@ -44,10 +44,9 @@ CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
 FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-class RegistryModel(SQLModel, metaclass=TableClass):
+class RegistryModel(metaclass=TableClass):
     """Base of all registry tables."""
 
-    model_config = {"defer_build": True}
     metadata: ClassVar[MetaData] = MetaData()
 
 

@@ -91,8 +91,7 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
             for table in (_FACT, _CELL):
                 await tx.change(delete(table))
         for (agency_id, id), fact in new_facts.items():
-            found_by = {"parent": fact.parent, "side": fact.side, "day": fact.day}
-            row = FigureFactRow(agency_id=agency_id, id=id, body=fact_to_json(fact), **found_by)
+            row = FigureFactRow.from_value(fact, agency_id=agency_id, id=id, body=fact_to_json(fact))
             tx.upsert_later(row, "body", "side", "day")
         cells = figure_cells.changes_of(old_facts, new_facts)
         # Sorted, because a range of keys is then written page by page.

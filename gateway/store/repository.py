@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, TypeVar
+from importlib import import_module
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -153,10 +154,11 @@ async def count_by(tx: Transaction, column: Any, *conditions: ColumnElement[bool
 
 
 class Part(Generic[V]):
-    """Attribute of a unit of work that is a repository, created at its first use, because a unit uses few of them. It
-    `takes` the first so many of the unit's `arguments`: transaction, scope, clock and follower."""
+    """Attribute of a unit of work or of a store that is a repository, created at its first use, because a unit uses few of
+    them. It `takes` the first so many of the unit's `arguments`: transaction, scope, clock and follower. `make` may be the
+    place of a class, `module:Class`, whose module few processes need: it is loaded then."""
 
-    def __init__(self, make: Callable[..., V], takes: int = 2) -> None:
+    def __init__(self, make: Callable[..., V] | str, takes: int = 2) -> None:
         self._make, self._takes = make, takes
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -164,6 +166,9 @@ class Part(Generic[V]):
 
     def __get__(self, work: Any, owner: type | None = None) -> V:
         """Create the repository of a unit of work. Any: a unit of the exchange, or the office's part of one."""
+        if isinstance(self._make, str):
+            module, _, name = self._make.partition(":")
+            self._make = cast("Callable[..., V]", getattr(import_module(module), name))
         part = self._make(*work.arguments[: self._takes])
         work.__dict__[self._name] = part
         return part

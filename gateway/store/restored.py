@@ -20,7 +20,6 @@ from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
 from gateway.domain.wall_clock import local
 from gateway.ports.services import Clock
-from gateway.store import reporting
 from gateway.store.events import NODE
 from gateway.store.row import equal, to_json
 from gateway.store.store import SqlStore
@@ -74,6 +73,8 @@ async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
 
 async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
     """Mark a database that was put back by its own tools. The time of its last event counts as that of its copy."""
+    from gateway.store import reporting
+
     copied_at = await reporting.last_written(store) or clock.now()
     async with store.changing(_SCOPE) as work:
         facts = {"copied_at": copied_at.isoformat(), "node": node}

@@ -16,9 +16,21 @@ from enum import Enum
 from functools import cache, lru_cache, partial
 from operator import attrgetter, getitem
 from types import NoneType, UnionType
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    NamedTuple,
+    Self,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticUndefined
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -44,12 +56,13 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
-from sqlmodel.main import SQLModelMetaclass, get_column_from_field
+from sqlmodel.main import FieldInfo, get_column_from_field
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 _INDEXES = "indexes"
-_TIMES = (datetime, datetime | None)
-# Creates an instance without the state of SQLAlchemy and pydantic.
+# Types of columns by the annotation of a field, each also with `| None`.
+_COLUMN_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, bool, bytes, date, datetime)}
+_OR_NONE = " | None"
 _new = object.__new__
 T = TypeVar("T")
 # Converts one value. Any: the types of the field and of its column.
@@ -81,39 +94,53 @@ def partial_index(name: str, condition: TextClause, *columns: str) -> DeclaredIn
     return DeclaredIndex(name, columns, condition)
 
 
-class TableClass(SQLModelMetaclass):
-    """Metaclass that creates a class's table from SQLModel's columns without an ORM mapper: rows need no session, and the
-    mappers of eighty classes would take a twentieth of an idle node's memory and of its start."""
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class TableClass(type):
+    """Metaclass that creates a class's table from SQLModel's fields without an ORM mapper and without a model of pydantic:
+    rows need no session and are never validated, and the mappers and models of a hundred and twenty classes would take a
+    twentieth each of an idle node's memory and of its start."""
 
     # Any, here and below: as in every metaclass.
     def __new__(
-        cls,
-        name: str,
-        bases: tuple[type[Any], ...],
-        body: dict[str, Any],
-        *,
-        table: bool = False,
-        **words: Any,
+        cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], *, table: bool = False
     ) -> Any:
-        row_class = super().__new__(cls, name, bases, body, **words)
+        row_class: Any = super().__new__(cls, name, bases, body)
+        fields = dict(ChainMap(*(getattr(base, "fields", {}) for base in bases))) | _fields_of(body)
         if table:
-            _add_table(row_class, body["__tablename__"], body.get("__table_args__", ()))
+            _add_table(row_class, fields, body["__tablename__"], body.get("__table_args__", ()))
+            row_class.defaults = {key: field.default for key, field in fields.items()}
+        else:
+            row_class.fields = fields
         return row_class
 
-    def __clause_element__(cls) -> Table:  # noqa: N805 - a method of a metaclass
+    def __clause_element__(cls) -> Table:
         """Return the table, so that SQLAlchemy's statements may name the class instead."""
         row_class: Any = cls
         table: Table = row_class.__table__
         return table
 
 
-def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
+def _fields_of(body: Mapping[str, Any]) -> dict[str, FieldInfo]:
+    """Return the fields that the body of a class declares, by name. A plain value is a default."""
+    fields: dict[str, FieldInfo] = {}
+    for name, annotation in body.get("__annotations__", {}).items():
+        if annotation.startswith("ClassVar"):
+            continue
+        declared = body.get(name, PydanticUndefined)
+        field: Any = declared if isinstance(declared, FieldInfo) else Field(default=declared)
+        kind = _COLUMN_TYPES[annotation.removesuffix(_OR_NONE)]
+        field.annotation = kind | None if annotation.endswith(_OR_NONE) else kind
+        fields[name] = field
+    return fields
+
+
+def _add_table(row_class: Any, fields: dict[str, FieldInfo], name: str, arguments: Sequence[Any]) -> None:
     """Create the table of a row class and set its columns as class attributes; every time is a `Moment`. Any: a
     class under construction, and any argument of a table."""
-    columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
+    columns = {key: get_column_from_field(field) for key, field in fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
-        if row_class.model_fields[key].annotation in _TIMES:
+        if fields[key].annotation in (datetime, datetime | None):
             column.type = Moment()
         setattr(row_class, key, column)
     indexes = [argument for argument in arguments if isinstance(argument, DeclaredIndex)]
@@ -139,9 +166,9 @@ def with_indexes(metadata: MetaData) -> MetaData:
     return metadata
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class _RowClass(TableClass):
-    """Metaclass whose rows are plain objects, without the state that SQLAlchemy and pydantic keep for each instance: that
-    would cost more than writing the row."""
+    """Metaclass whose rows are made of the values of all columns, with the defaults of those that have one."""
 
     def __new__(cls, name: str, bases: tuple[type[Any], ...], body: dict[str, Any], **words: Any) -> Any:
         table = body.setdefault("__tablename__", _CAPITAL.sub("_", name.removesuffix("Row")).lower())
@@ -162,12 +189,13 @@ class _RowClass(TableClass):
         return row
 
 
-class Row(SQLModel, metaclass=_RowClass):
+class Row(metaclass=_RowClass):
     """Row of a database table. Its constructor takes the values of all columns without a default. The table is named like
     the class in snake case without `Row` (`BlobRefRow`: `blob_ref`), unless the class sets `__tablename__`."""
 
-    # Rows are never validated; without this, a validator for each of a hundred tables would be built at every start.
-    model_config = {"defer_build": True}
+    metadata: ClassVar[MetaData] = SQLModel.metadata
+    defaults: ClassVar[dict[str, Any]]
+    __tablename__: ClassVar[str]
     __table__: ClassVar[Table]
 
     @classmethod
@@ -328,9 +356,8 @@ def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
 @cache
 def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
     """Return the names of all columns, and the default values of those that have one."""
-    fields = dict(cls.model_fields)
-    defaults = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
-    return fields.keys(), defaults
+    defaults = {name: default for name, default in cls.defaults.items() if default is not PydanticUndefined}
+    return cls.defaults.keys(), defaults
 
 
 def _in_utc(moment: datetime) -> datetime:

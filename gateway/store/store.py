@@ -11,7 +11,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,41 +19,42 @@ from sqlmodel import col
 
 from gateway import errors, meters, time_source
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
-from gateway.domain.hold import Hold
 from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.domain.registry import fold_code
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, readings, uploads
+from gateway.store import events, inbox, jobs, leases, migrate, outbox, outgoing
 from gateway.store.accounts import HostedAccounts
-from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.due_work import Signs, SignsAsOf, look_for_signs
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
-from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
-from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
-from gateway.store.pdf_answers import SqlPdfAnswers
-from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
-from gateway.store.readings import FurtherReadings
-from gateway.store.repository import MakeFollower, count_by, follow_nothing
-from gateway.store.revocation import SqlRevocationAnswers
+from gateway.store.repository import MakeFollower, Part, count_by, follow_nothing
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
-from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import HoldRow, IdempotencyRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.tables_records import DestructionRow
 from gateway.store.transaction import BoundQuery, Transaction, open_for_query, transaction
 from gateway.store.wake import FileWake, ServerWake
-from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
+
+if TYPE_CHECKING:
+    from gateway.domain.certificates import KeyEnd, PendingRevocation
+    from gateway.domain.hold import Hold
+    from gateway.store.api_calls import SqlApiCalls
+    from gateway.store.due_work import Signs, SignsAsOf
+    from gateway.store.history import SqlHistory
+    from gateway.store.log import SqlEventLog
+    from gateway.store.pdf_answers import SqlPdfAnswers
+    from gateway.store.readings import FurtherReadings
+    from gateway.store.revocation import SqlRevocationAnswers
+    from gateway.store.systems import SqlSystemLoads
+    from gateway.store.webhooks import SqlWebhooks
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Transaction | SqlWork, covariant=True)
@@ -134,6 +135,14 @@ class SqlStore:
     writes, `read` one that only reads. SQLite has one writer, so never begin a unit of work inside another: it would wait
     for itself."""
 
+    calls: Part[SqlApiCalls] = Part("gateway.store.api_calls:SqlApiCalls")
+    history: Part[SqlHistory] = Part("gateway.store.history:SqlHistory")
+    log: Part[SqlEventLog] = Part("gateway.store.log:SqlEventLog", 4)
+    pdf_answers: Part[SqlPdfAnswers] = Part("gateway.store.pdf_answers:SqlPdfAnswers")
+    revocation: Part[SqlRevocationAnswers] = Part("gateway.store.revocation:SqlRevocationAnswers", 3)
+    systems: Part[SqlSystemLoads] = Part("gateway.store.systems:SqlSystemLoads")
+    webhooks: Part[SqlWebhooks] = Part("gateway.store.webhooks:SqlWebhooks", 5)
+
     def __init__(
         self,
         url: str,
@@ -145,6 +154,7 @@ class SqlStore:
         the rows that depend on changed documents."""
         self._clock = clock
         self._follows = follows
+        self.arguments = (self.writing, self.reading, self.viewing_few, self.asking, clock)
         self._writer = open_engine(url, EngineRole.WRITER, limits)
         self._reader = open_engine(url, EngineRole.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
@@ -172,16 +182,9 @@ class SqlStore:
         self._signs: SignsAsOf | None = None
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
-        self.systems = SqlSystemLoads(self.reading)
         self.accounts = HostedAccounts(self.writing, self.reading, clock, self.memory)
-        self.calls = SqlApiCalls(self.writing, self.reading)
-        self.log = SqlEventLog(self.writing, self.reading, self.viewing_few, self.asking)
-        self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.viewing_few)
-        self.pdf_answers = SqlPdfAnswers(self.writing, self.reading)
-        self.history = SqlHistory(self.writing, self.reading)
-        self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.asking, clock)
-        self.webhooks = SqlWebhooks(self.writing, self.reading, self.viewing_few, self.asking, clock)
+        self.growth = None if self._one_writer else Growth(self._writer)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -378,6 +381,7 @@ class SqlStore:
 
     async def key_ends(self, agency_code: str) -> Sequence[KeyEnd]:
         """Return the agency's keys that may no longer sign, each with the moment of its end."""
+        from gateway.store.people import SqlKeyEnds
 
         async def read(connection: AsyncConnection) -> Sequence[KeyEnd]:
             return await SqlKeyEnds(Transaction(connection, shared=False)).of_agency(agency_code)
@@ -394,6 +398,8 @@ class SqlStore:
     async def record_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
         """Record an event that a certificate ends within `days` days, once for each such number. Return False when it was
         recorded before."""
+        from gateway.store.people import claim_notice
+
         now, subject = self._clock.now(), f"key:{fingerprint}"
         async with self.writing() as tx:
             if not await claim_notice(tx, fingerprint, days, now):
@@ -433,11 +439,15 @@ class SqlStore:
 
     async def unsettled_holds(self) -> Sequence[Hold]:
         """Return the decided sealed holds, of all agencies, whose content is not settled yet; the oldest first."""
+        from gateway.store import holds
+
         async with self.viewing_few() as tx:
             return await tx.values(holds.to_domain, holds.UNSETTLED)
 
     async def open_holds(self) -> Mapping[str, int]:
         """Count the open sealed holds of all agencies by state."""
+        from gateway.store import holds
+
         async with self.reading() as tx:
             return await count_by(tx, HoldRow.state, holds.IS_OPEN)
 
@@ -447,6 +457,8 @@ class SqlStore:
         now, version = self._clock.now(), await self.memory.version()
         version = None if version is None else (version, lease_s, *kinds)
         if self._signs is None or not self._signs.hold(now, version):
+            from gateway.store.due_work import look_for_signs
+
             registry = await self.memory.tokens()
             async with self.asking() as tx:
                 self._signs = await look_for_signs(tx, now, lease_s, kinds, version, registry)
@@ -526,11 +538,15 @@ class SqlStore:
 
     async def untold_readings(self, end: datetime) -> Sequence[FurtherReadings]:
         """Return readings by programs before that moment that no event tells yet, of all agencies."""
+        from gateway.store import readings
+
         async with self.viewing_few() as tx:
             return await readings.untold_before(tx, end)
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""
+        from gateway.store import uploads
+
         async with self.changing_rows() as tx:
             return await uploads.forget(tx, now)
 

@@ -13,11 +13,11 @@ from sqlmodel import col
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.system_box import PAUSES, RETENTION, BoxItem, BoxKind, BoxState
 from gateway.store import incoming
-from gateway.store.repository import WatchedRows, count_by
+from gateway.store.repository import OwnTransactions, WatchedRows, count_by
 from gateway.store.row import one_of, same
 from gateway.store.tables import HandoverRow, IncomingRow, SystemCursorRow, SystemItemRow
 from gateway.store.tables_node import EventCounterRow
-from gateway.store.transaction import Open, Transaction
+from gateway.store.transaction import Transaction
 
 _OFFERED = (BoxState.OPEN.value, BoxState.PROCESSING.value)
 _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
@@ -141,11 +141,8 @@ class SqlSystemBox(WatchedRows):
         return SystemItemRow.from_value(item, agency_id=self._agency_id)
 
 
-class SqlSystemLoads:
+class SqlSystemLoads(OwnTransactions):
     """Queries about the items of all agencies; get it as `store.systems`."""
-
-    def __init__(self, reading: Open) -> None:
-        self._reading = reading
 
     async def stuck_by_system(self) -> Mapping[str, int]:
         """Count the items that need a person by system."""

@@ -12,45 +12,31 @@ from gateway.domain.document import IncomingDocument
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
 from gateway.store.accounts import SqlAgencyProfile, lock_hosted
-from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
-from gateway.store.comments import SqlComments
 from gateway.store.deliveries import SqlDeliveries
 from gateway.store.events import SqlEvents
 from gateway.store.facts import SqlFacts
-from gateway.store.holds import SqlHolds
 from gateway.store.inbox import SqlInbox
 from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
-from gateway.store.paper_letters import SqlPaperParts
-from gateway.store.readings import SqlReadings
-from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower, Part
-from gateway.store.revocation import SqlPendingRevocations
-from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
-from gateway.store.units import SqlUnitParts, SqlUnits
-from gateway.store.uploads import SqlUploads
 
 if TYPE_CHECKING:
+    from gateway.store.api_calls import SqlIdempotency
+    from gateway.store.comments import SqlComments
+    from gateway.store.holds import SqlHolds
+    from gateway.store.paper_letters import SqlPaperParts
     from gateway.store.preservation import SqlPreservation
+    from gateway.store.readings import SqlReadings
     from gateway.store.recipient_groups import SqlRecipientGroups
-
-
-def _preservation(tx: Transaction, scope: AgencyScope) -> SqlPreservation:
-    """Make the repository of orders that few nodes have, so that its module is loaded with the first use."""
-    from gateway.store.preservation import SqlPreservation
-
-    return SqlPreservation(tx, scope)
-
-
-def _groups(tx: Transaction, scope: AgencyScope) -> SqlRecipientGroups:
-    """Make the repository of groups, which few documents name, in the same way."""
-    from gateway.store.recipient_groups import SqlRecipientGroups
-
-    return SqlRecipientGroups(tx, scope)
+    from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
+    from gateway.store.revocation import SqlPendingRevocations
+    from gateway.store.systems import SqlSystemBox
+    from gateway.store.units import SqlUnitParts, SqlUnits
+    from gateway.store.uploads import SqlUploads
 
 
 class SqlWork:
@@ -64,27 +50,27 @@ class SqlWork:
     incoming = Part(SqlIncomingDocuments, 4)
     handovers = Part(SqlHandovers, 4)
     identities = Part(SqlIdentities)
-    register = Part(SqlDocumentRegister)
+    register: Part[SqlDocumentRegister] = Part("gateway.store.register:SqlDocumentRegister")
     numbers = Part(SqlOutgoingNumbers)
-    given = Part(SqlGivenNumbers)
+    given: Part[SqlGivenNumbers] = Part("gateway.store.register:SqlGivenNumbers")
     outbox = Part(SqlOutbox)
     inbox = Part(SqlInbox, 3)
     jobs = Part(SqlJobs, 3)
     blobs = Part(SqlBlobRefs, 3)
-    pending = Part(SqlPendingRevocations)
+    pending: Part[SqlPendingRevocations] = Part("gateway.store.revocation:SqlPendingRevocations")
     events = Part(SqlEvents, 3)
-    holds = Part(SqlHolds)
-    preservation = Part(_preservation)
-    paper = Part(SqlPaperParts)
-    groups = Part(_groups)
-    idempotency = Part(SqlIdempotency, 3)
-    uploads = Part(SqlUploads, 3)
-    systems = Part(SqlSystemBox, 3)
-    parts = Part(SqlUnitParts)
-    readings = Part(SqlReadings)
+    holds: Part[SqlHolds] = Part("gateway.store.holds:SqlHolds")
+    preservation: Part[SqlPreservation] = Part("gateway.store.preservation:SqlPreservation")
+    paper: Part[SqlPaperParts] = Part("gateway.store.paper_letters:SqlPaperParts")
+    groups: Part[SqlRecipientGroups] = Part("gateway.store.recipient_groups:SqlRecipientGroups")
+    idempotency: Part[SqlIdempotency] = Part("gateway.store.api_calls:SqlIdempotency", 3)
+    uploads: Part[SqlUploads] = Part("gateway.store.uploads:SqlUploads", 3)
+    systems: Part[SqlSystemBox] = Part("gateway.store.systems:SqlSystemBox", 3)
+    parts: Part[SqlUnitParts] = Part("gateway.store.units:SqlUnitParts")
+    readings: Part[SqlReadings] = Part("gateway.store.readings:SqlReadings")
     profile = Part(SqlAgencyProfile)
-    units = Part(SqlUnits)
-    comments = Part(SqlComments)
+    units: Part[SqlUnits] = Part("gateway.store.units:SqlUnits")
+    comments: Part[SqlComments] = Part("gateway.store.comments:SqlComments")
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER

@@ -11,7 +11,6 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.event import EventKind
 from gateway.store import due_work
-from gateway.store import store as stores
 from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import committing, opened, outbox_item, stored
@@ -31,7 +30,7 @@ class Looks:
             self._asked += 1
             return await look(*arguments)  # type: ignore[arg-type]  # as it was called
 
-        monkeypatch.setattr(stores, "look_for_signs", counted)
+        monkeypatch.setattr(due_work, "look_for_signs", counted)
 
     def take(self) -> int:
         count, self._asked = self._asked, 0

@@ -465,7 +465,7 @@ class SqlLists:
         return self._tx.connection.dialect.name == "sqlite"
 
 
-_COLUMNS = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
+_COLUMNS = [getattr(_R, name) for name in _R.defaults if name != "folded"]
 
 
 def _sort_rows(rows: list[Any], by: Sequence[OrderColumn], *, back: bool) -> list[Any]:

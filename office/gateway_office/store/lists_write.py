@@ -114,7 +114,7 @@ _PRINCIPALS = (
     .where(among(col(PrincipalRow.id), "ids"))
     .execution_options(**FEW)
 )
-_ALL = tuple(name for name in _R.model_fields if name not in ("place", "agency_id", "id"))
+_ALL = tuple(name for name in _R.defaults if name not in ("place", "agency_id", "id"))
 _ALL_OF, _ALL_IN = attrgetter(*_ALL), itemgetter(*_ALL)
 # The columns that change although the document does not.
 _MOVING = frozenset(

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import Executable, insert, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement, Select
-from sqlmodel import SQLModel
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.pace import Horizon
 from gateway.store import events, inbox, jobs, outbox, reporting
 from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
+from gateway.store.row import Row
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow
@@ -54,7 +54,7 @@ def _in_a_file(element: Explain, compiler: Any, **kw: Any) -> str:
     return f"EXPLAIN QUERY PLAN {compiler.process(element.statement, **kw)}"
 
 
-async def fill(store: SqlStore, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+async def fill(store: SqlStore, table: type[Row], rows: list[dict[str, Any]]) -> None:
     """Insert the rows, and refresh a server's statistics of the table as it would soon do itself; SQLite keeps none."""
     async with store.writer.begin() as connection:
         await connection.execute(insert(table), rows)
@@ -89,8 +89,8 @@ def times(clock: ManualClock) -> dict[str, datetime]:
 async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgent_first(
     store: SqlStore, clock: ManualClock
 ) -> None:
-    landed = waiting(inbox_row(inbox_item(clock)).model_dump(), "received_at")
-    await fill(store, OutboxRow, waiting(outbox_row(outbox_item(clock)).model_dump(), "created_at"))
+    landed = waiting(inbox_row(inbox_item(clock)).values(), "received_at")
+    await fill(store, OutboxRow, waiting(outbox_row(outbox_item(clock)).values(), "created_at"))
     await fill(store, InboxRow, [row | {"file_digest": digest(row["id"])} for row in landed])
 
     for queue in (outbox._QUEUE, inbox._QUEUE):
@@ -114,7 +114,7 @@ async def test_a_claim_from_many_jobs_sorts_nothing_and_takes_the_oldest(
             kind="pack",
             subject_id="msg-1",
             created_at=START - timedelta(seconds=n),
-        ).model_dump()
+        ).values()
         for n in range(MANY)
     ]
     await fill(store, JobRow, rows)
@@ -169,7 +169,7 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
             updated_at=clock.now(),
             recipient="{}",
             marks="[]",
-        ).model_dump()
+        ).values()
         for n in range(MANY)
     ]
     await fill(store, DeliveryRow, ended)

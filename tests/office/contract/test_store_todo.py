@@ -219,9 +219,9 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     sent = [replace(delivery(document, "Z91.02", "done"), id=f"dlv-{n}") for n in range(many)]
     envelopes = [outbox_item(clock, kind=Kind.STATUS, state="sent") for _ in range(many)]
     fact = Fact(track=Track.BUSINESS, code="03", at=NOW)
-    await fill(store, IncomingRow, [incoming_row(d).model_dump() for d in documents])
-    await fill(store, DeliveryRow, [delivery_row(d, 1).model_dump() for d in sent])
-    await fill(store, OutboxRow, [outbox_row(d).model_dump() for d in envelopes])
+    await fill(store, IncomingRow, [incoming_row(d).values() for d in documents])
+    await fill(store, DeliveryRow, [delivery_row(d, 1).values() for d in sent])
+    await fill(store, OutboxRow, [outbox_row(d).values() for d in envelopes])
     file = WorkFile(
         id="",
         code="",
@@ -233,9 +233,9 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         archived_on=NOW.date(),
     )
     files = [replace(file, id=f"fil-{n}", code=str(n)) for n in range(many)]
-    rows = [WorkFileRow.from_value(f, agency_id=NORTH.agency_id).model_dump() for f in files]
+    rows = [WorkFileRow.from_value(f, agency_id=NORTH.agency_id).values() for f in files]
     await fill(store, WorkFileRow, rows)
-    await fill(store, FactRow, [fact_row(NORTH.agency_id, d.id, fact).model_dump() for d in documents])
+    await fill(store, FactRow, [fact_row(NORTH.agency_id, d.id, fact).values() for d in documents])
 
     parameters = {"agency": NORTH.agency_id, "most": 100}
     plans = {

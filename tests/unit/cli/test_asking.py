@@ -27,7 +27,7 @@ from tests.unit.cli.conftest import CommandRun, Terminal, set_up
 # Modules that a command which reads may load with a running node.
 MOST_WITH_NODE = 110
 # Without one, with those that the interpreter brings: most are the database's library.
-MOST_ALONE = 660
+MOST_ALONE = 645
 READING = ("outbox list", "inbox list", "registry list", "hold list", "tokens list", "host list")
 
 

@@ -15,7 +15,7 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.queues import OutboxItem, OutboxTarget
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway.store.row import Moment, from_json, to_json, value_of
+from gateway.store.row import Moment, Row, from_json, to_json, value_of
 from gateway.store.tables import BlobRow, FactRow, OutboxRow
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
@@ -49,6 +49,13 @@ def test_a_moment_is_written_for_sqlite_in_utc_with_all_its_digits(moment: datet
     assert moment_read is not None
     assert moment_read.tzinfo is UTC
     assert (write(None), read(None)) == (None, None)
+
+
+def test_a_field_whose_type_no_column_has_is_refused() -> None:
+    with pytest.raises(KeyError, match="complex"):
+
+        class OddRow(Row):
+            share: complex | None = None
 
 
 def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else() -> None:

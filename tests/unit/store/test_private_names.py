@@ -14,7 +14,6 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import result
 from sqlalchemy.util import concurrency
 from sqlmodel import main
-from sqlmodel.main import SQLModelMetaclass
 
 from gateway.store.drivers import InlineDialect
 from gateway.store.tables import BlobRow
@@ -31,9 +30,7 @@ _LEANT_ON: tuple[tuple[object, Iterable[str]], ...] = (
     (_COMPILED, ("implicit_returning", "post_compile_params", "literal_execute_params")),
     (concurrency, ("await_", "in_greenlet")),
     (sqlalchemy.util, ("await_only",)),
-    (SQLModelMetaclass, ("__new__", "__call__")),
-    (main, ("get_column_from_field",)),
-    (BlobRow, ("model_fields",)),
+    (main, ("FieldInfo", "get_column_from_field")),
 )
 
 

@@ -186,9 +186,13 @@ class Years:
 
     def _content(self, line: Line, now: datetime, owner: tuple[str, str], body: bytes) -> Iterator[Any]:
         """Yield small content as a row with its owner; large content becomes a file."""
-        blob = {"digest": line.digest, "size": len(body), "stored_at": now}
+        blob: dict[str, Any] = {"digest": line.digest, "size": len(body), "stored_at": now}
         if len(body) <= SMALL:
-            own = {"agency_id": self.scope.agency_id, "owner_kind": owner[0], "owner_id": owner[1]}
+            own: dict[str, Any] = {
+                "agency_id": self.scope.agency_id,
+                "owner_kind": owner[0],
+                "owner_id": owner[1],
+            }
             yield BlobRow(**blob, **own, head=FILLER, body=body)
             return
         path = path_of(self.content, line.digest)
