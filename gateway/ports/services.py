@@ -25,7 +25,7 @@ from gateway.domain.pdf import (
     SignedPdf,
     Size,
 )
-from gateway.domain.signatures import PdfFacts, Scan
+from gateway.domain.signatures import PdfFacts, Scan, SignatureTrace
 from gateway.domain.webhook import TryCode
 
 T = TypeVar("T")
@@ -99,14 +99,18 @@ class PdfSignatures(Protocol):
     network, raises no error whatever the file contains, and answers within its time limit."""
 
     async def read(
-        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+        self,
+        path: Path,
+        seen_at: datetime,
+        now: datetime,
+        answers: Sequence[AuthorityAnswer] = (),
+        trace: SignatureTrace | None = None,
     ) -> PdfFacts:
         """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes; `answers` were fetched from
-        authorities."""
+        authorities. Without a `trace` of all its bytes the file is searched for one first."""
 
-    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
-        reads the file."""
+    def read_alone(self, trace: SignatureTrace, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        """Read as `read` does, but from a trace of all bytes alone; None for a file that needs a process of its own."""
 
     async def text(self, path: Path, kind: str = "pdf") -> PdfText:
         """Read the text of the pages of a PDF, or of a picture, each piece with its position. Where scans are read, the
