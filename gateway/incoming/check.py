@@ -223,9 +223,8 @@ async def _check_file(
         facts = facts.scanned(scan)
         if must_wait(facts, services.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(
-            facts, signatures=await _read_signatures(services, leased, scratch, trace, facts, part.n)
-        )
+        signatures = await _read_signatures(services, leased, scratch, trace, facts, part.n)
+        facts = replace(facts, signatures=signatures)
         if scratch.is_in_file:
             await services.pool.run(scratch.discard)
     return CheckedFile(part=part, facts=facts), inflated

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
@@ -86,12 +85,6 @@ class Readable(Protocol):
     def name(self) -> str: ...
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO: ...
-
-
-def size_of(file: Readable) -> int:
-    """Return the size of the content in bytes. OSError when it cannot be opened."""
-    with file.open("rb") as opened:
-        return opened.seek(0, SEEK_END)
 
 
 class PdfSignatures(Protocol):

@@ -70,7 +70,7 @@ UPGRADES = {
 }
 
 HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
-HOSTED_BY_OTHERS = (
+HOSTED_ELSEWHERE = (
     "SELECT 1 FROM hosting WHERE folded IN (SELECT value FROM json_each(?)) AND node <> ? LIMIT 1"
 )
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"

@@ -156,7 +156,7 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
 async def test_the_store_s_own_content_under_another_name_is_taken_over_and_stays(
     blobs: FileBlobs, store: SqlStore, left_file: Path, root: Path, lies_in: str
 ) -> None:
-    """What this node sent to itself. A third name makes it a copy."""
+    """A node's letter to itself. With a third name it is copied."""
     if lies_in != "files":
         return
     content = await take(blobs, b"left behind")
@@ -168,9 +168,9 @@ async def test_the_store_s_own_content_under_another_name_is_taken_over_and_stay
     payload.hardlink_to(own)
     with blobs.scratch() as scratch:
         assert scratch.take(payload)
-        again = await blobs.keep(scratch, content.digest, 11)
+        second = await blobs.keep(scratch, content.digest, 11)
     async with committing(store) as work:
-        await work.blobs.keep(again, "inbox", "inx-1")
+        await work.blobs.keep(second, "inbox", "inx-1")
     payload.unlink()
 
     assert await read(blobs, store, content.digest) == b"left behind"

@@ -22,8 +22,8 @@ def traced(content: bytes, step: int) -> SignatureTrace:
 @pytest.mark.parametrize("mark", MARKS)
 @pytest.mark.parametrize("step", [1, 7, 63, 64, 65, 1000, FAR + 3, 1 << 20])
 def test_each_mark_is_recognised_wherever_the_bytes_are_cut(mark: bytes, step: int) -> None:
-    for before in (b"", b"x" * FAR):
-        content = b"%PDF-1.7\n" + before + mark + b"y" * 100
+    for body in (b"", b"x" * FAR):
+        content = b"%PDF-1.7\n" + body + mark + b"y" * 100
 
         trace = traced(content, step)
 
