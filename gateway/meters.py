@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
-
-from gateway import time_source
 
 MOST_SETS = 100
 OTHER = "other"
@@ -102,15 +99,6 @@ class Timing(Meter[_Times]):
             times = self._values[self._set_of(labels)]
             times.counts[bisect_left(self._bounds, seconds)] += 1
             times.seconds += seconds
-
-    @contextmanager
-    def measure(self, **labels: str) -> Iterator[None]:
-        """Record the duration of the body, whether or not it succeeds."""
-        started = time_source.monotonic()
-        try:
-            yield
-        finally:
-            self.observe(time_source.monotonic() - started, **labels)
 
     def _first_value(self) -> _Times:
         return _Times([0] * (len(self._bounds) + 1))

@@ -1,9 +1,10 @@
 """Facts about a file and its signatures: its type and malware, by the `Inspector` and the `Scanner`; the signatures
-inside a PDF with facts about their bytes and certificates; and the verdict of `policy.pdf_verdict`. Frozen values;
-nothing here opens a file or decides."""
+inside a PDF with facts about their bytes and certificates; and the verdict of `policy.pdf_verdict`. Frozen values, and
+the search for traces of signatures in bytes as they pass; nothing here opens a file or decides."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,30 @@ from enum import StrEnum
 from gateway.domain.enums import ValueAtHand
 from gateway.domain.pdf import FirstPage
 from gateway.domain.seals import SealWord, SignatoryWord
+
+# The dictionary of a signature is never compressed, because its position in the file is part of the signature.
+_MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
+_OVERLAP = 64
+_HEAD = 4096  # a file whose type is PDF has its header within so many bytes
+
+
+@dataclass(slots=True)
+class SignatureTrace:
+    """Search for a trace of a signature in a file's pieces, of any size: every signature that we accept contains one of
+    these words. Of a file without the header of a PDF only the head is searched."""
+
+    is_pdf: bool = False
+    is_present: bool = False
+    size: int = 0
+    _tail: bytes = b""
+
+    def feed(self, piece: bytes) -> None:
+        if not self.is_present and (self.is_pdf or self.size < _HEAD):
+            seam = self._tail + piece[:_OVERLAP]
+            self.is_pdf = self.is_pdf or b"%PDF-" in piece or b"%PDF-" in seam
+            self.is_present = bool(_MARKS.search(seam) or _MARKS.search(piece))
+            self._tail = piece[-_OVERLAP:] if len(piece) >= _OVERLAP else seam[-_OVERLAP:]
+        self.size += len(piece)
 
 
 class SignatureWord(ValueAtHand, StrEnum):

@@ -378,7 +378,7 @@ def _fold_transport(facts: tuple[Fact, ...]) -> str:
 
 
 def _last_move(facts: Iterable[Fact]) -> Fact | None:
-    moving = (fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK)
+    moving = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK]
     return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code]), default=None)
 
 

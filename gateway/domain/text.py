@@ -306,8 +306,8 @@ def sort_key(text: str) -> str:
         letters.append(letter)
         tones.append(tone)
         cases.append(case)
-    last = _LEVEL.join("".join(level).rstrip("0") for level in (tones, cases))
-    return f"{''.join(letters).rstrip(_GAP)}{_LEVEL}{last}"
+    levels = "".join(letters).rstrip(_GAP), "".join(tones).rstrip("0"), "".join(cases).rstrip("0")
+    return _LEVEL.join(levels)
 
 
 @lru_cache(maxsize=_MOST_NAMES)

@@ -75,6 +75,7 @@ XML_SPACE = " \t\r\n"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _Moment = TypeVar("_Moment", date, datetime)
+_NULL = "null"  # an axis itself wrote this in OrganId of two files
 MOST_FINDINGS = 200
 Place: TypeAlias = "tuple[Place | None, str, int]"
 """Place of an element: its parent's place (None for the root), its name, and its number among siblings of that name, 0
@@ -311,10 +312,8 @@ class KnownElement:
     def says_something(self) -> bool:
         return bool(self.texts or self.children or self.value.strip(XML_SPACE))
 
-    def says(self, name: str) -> bool:
-        """Tell whether the first child of that name, element or text, is not empty."""
-        if name in self.texts:
-            return bool(self.texts[name][0].strip(XML_SPACE))
+    def has_part(self, name: str) -> bool:
+        """Tell whether the first child element of that name is not empty."""
         return name in self.children and self.children[name][0].says_something
 
     def first(self, name: str) -> KnownElement | None:
@@ -327,9 +326,11 @@ class KnownElement:
 
     def path(self, *names: str) -> KnownElement | None:
         """Return the element at the end of a path of first children, or None."""
-        node: KnownElement | None = self
+        node = self
         for name in names:
-            node = node.first(name) if node else None
+            if name not in node.children:
+                return None
+            node = node.children[name][0]
         return node
 
 
@@ -370,8 +371,11 @@ class Leaves:
     def identity(self, node: KnownElement | None, name: str) -> str | None:
         """Return an identity exactly as written, neither trimmed nor folded: the certificate is bound to this text
         (F10)."""
-        texts = node.texts.get(name) if node is not None else None
-        return self._identity(node, name, 0, texts[0]) if node is not None and texts else None
+        if node is None or not (texts := node.texts.get(name)):
+            return None
+        text = texts[0]
+        is_usual = text == text.strip(XML_SPACE) and text not in ("", _NULL)
+        return text if is_usual else self._identity(node, name, 0, text)
 
     def identities(self, node: KnownElement, name: str) -> tuple[str, ...]:
         """Return the identities of an element that may be repeated."""
@@ -380,7 +384,7 @@ class Leaves:
 
     def _identity(self, node: KnownElement, name: str, number: int, text: str) -> str | None:
         bare = text.strip(XML_SPACE)
-        if bare == "null":  # an axis itself wrote this in OrganId of two files
+        if bare == _NULL:
             self._notes.add("NULL-TEXT", node.below(name, number), "the text null stands for no value")
             return None
         if bare != text:
@@ -411,13 +415,7 @@ class Leaves:
             self._notes.add("VALUE", node.below(name), f"neither true nor false: {bare[:40]!r}")
         return answer
 
-    def date(self, node: KnownElement | None, name: str) -> date | None:
-        return self._moment(node, name, read_date)
-
-    def time(self, node: KnownElement | None, name: str) -> datetime | None:
-        return self._moment(node, name, read_time)
-
-    def _moment(
+    def moment(
         self, node: KnownElement | None, name: str, read: Callable[[str], tuple[_Moment | None, bool]]
     ) -> _Moment | None:
         bare = self._bare(node, name)

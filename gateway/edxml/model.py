@@ -7,10 +7,11 @@ then by name, then by position."""
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.domain.document import Kind
-from gateway.edxml.dialects import ROOT, XML_SPACE, KnownElement, Leaves, Notes
+from gateway.edxml.dialects import ROOT, XML_SPACE, KnownElement, Leaves, Notes, read_date, read_time
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -28,7 +29,10 @@ from gateway.edxml.envelope import (
 from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    # Returns the value of a leaf of that name, or None.
+    _Read = Callable[[Leaves, KnownElement, str], object]
 
 P = TypeVar("P")
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
@@ -52,7 +56,11 @@ REQUIRED = (
     ("Subject", ""),
 )
 _NOBODY = Organisation()
-_READ = {bool: Leaves.flag, date: Leaves.date, datetime: Leaves.time}
+_READ: Mapping[type, _Read] = {
+    bool: Leaves.flag,
+    date: partial(Leaves.moment, read=read_date),
+    datetime: partial(Leaves.moment, read=read_time),
+}
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
@@ -77,8 +85,8 @@ class _Model:
         kind = self._kind(business)
         self._note_missing(kind)
         fields: dict[str, Any] = {"sender": _NOBODY} | self._read_fields(Envelope, message)
-        tasks = message.many("ResponseForTask")
-        fields["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
+        if tasks := message.many("ResponseForTask"):
+            fields["task_codes"] = tuple(code for task in tasks for code in leaf.texts(task, "TaskCode"))
         return Envelope(
             kind=kind,
             **fields,
@@ -103,47 +111,43 @@ class _Model:
 
     def _note_missing(self, kind: Kind) -> None:
         for first, child in REQUIRED_OF_STATUS if kind is Kind.STATUS else REQUIRED:
-            parents = self._message.many(first) if child else (self._message,)
+            parents = self._message.children.get(first) if child else (self._message,)
             if not parents:
                 self._notes.add("MISSING", f"{self._message.below(first)}/{child}", "absent or empty")
-            for parent in parents:
-                if not parent.says(child or first):
-                    self._notes.add("MISSING", parent.below(child or first), "absent or empty")
+            name = child or first
+            for parent in parents or ():
+                text = parent.texts[name][0] if name in parent.texts else ""
+                if not text.strip(XML_SPACE) and not parent.has_part(name):
+                    self._notes.add("MISSING", parent.below(name), "absent or empty")
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
     def _read_fields(self, part: type, node: KnownElement) -> dict[str, Any]:
         """Return the values that an element has for a part, by attribute names. Any: each has its own type."""
         fields: dict[str, Any] = {}
-        for row in rows(part):
-            parent = node.first(row.above) if row.above else node
-            if parent is None:
-                continue
+        for row, read in _fields_of(part):
+            parent = node
+            if row.above:
+                if row.above not in node.children:
+                    continue
+                parent = node.children[row.above][0]
             value: object = None
-            if row.is_part:
-                below = parent.many(row.local)
-                if below:
+            if read is None:
+                if row.local in parent.children:
+                    below = parent.children[row.local]
                     value = self._parts(row.holds, below) if row.many else self._part(row.holds, below[0])
             elif row.local in parent.texts:
                 if row.is_text:
                     text = parent.texts[row.local][0]
                     value = text if text.strip(XML_SPACE) else None
                 else:
-                    value = self._value(row, parent)
+                    value = read(self._leaf, parent, row.local)
             if value is not None and not (row.many and value == ()):
                 fields[row.attribute] = value
         return fields
 
-    def _value(self, row: WireField, node: KnownElement) -> object:
-        leaf, local = self._leaf, row.local
-        if row.wire.identity:
-            return leaf.identities(node, local) if row.many else leaf.identity(node, local)
-        if row.holds is int:
-            return leaf.number(node, local, row.wire.valid_range)
-        return leaf.texts(node, local) if row.many else _READ[row.holds](leaf, node, local)
-
     def _parts(self, part: type[P], nodes: Iterable[KnownElement]) -> tuple[P, ...]:
-        return tuple(read for node in nodes if (read := self._part(part, node)) is not None)
+        return tuple([read for node in nodes if (read := self._part(part, node)) is not None])
 
     def _part(self, part: type[P], node: KnownElement) -> P | None:
         """Return a part, or None where it is empty or lacks a required value."""
@@ -194,6 +198,20 @@ class _Model:
             self._notes.add("STATUS-FORM", place, f"{code} is read as 0{code}")
             return f"0{code}"
         return code
+
+
+@cache
+def _fields_of(part: type) -> tuple[tuple[WireField, _Read | None], ...]:
+    """Return the rows of a part of the model, with the function that reads a leaf, None for what is a part itself."""
+    return tuple([(row, None if row.is_part else _reader_of(row)) for row in rows(part)])
+
+
+def _reader_of(row: WireField) -> _Read:
+    if row.wire.identity:
+        return Leaves.identities if row.many else Leaves.identity
+    if row.holds is int:
+        return partial(Leaves.number, valid_range=row.wire.valid_range)
+    return Leaves.texts if row.many or row.is_text else _READ[row.holds]
 
 
 def pair_attachments(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gateway.edxml import dialects, names, reader
 from gateway.edxml.dialects import ChildSlot, KnownElement, Notes
@@ -42,6 +42,10 @@ class _Place:
     end: str
     groups: Mapping[str, _Place]
     leaves: Mapping[str, _Leaf]
+
+
+# An open element and its place, and what they stand in.
+_Outer: TypeAlias = "tuple[KnownElement, _Place, _Outer] | None"
 
 
 def _make_place(element: Element, slot: ChildSlot) -> _Place:
@@ -81,7 +85,7 @@ def read(
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
     root, tags = KnownElement((None, _ROOT.local, 0)), iter(pieces[2:])
     try:
-        _read_children(root, _ROOT, tags, _Files(raw, iter(files), collected))
+        _read_tags(root, tags, _Files(raw, iter(files), collected))
     except KeyError as why:
         raise NotMine from why
     if next(tags, None) is not None:
@@ -117,26 +121,30 @@ class _Files:
         self.collected.close_content(end)
 
 
-def _read_children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
-    """Read all up to the end tag of `node`. Each of `tags` is a tag without its `<`, with the text after it. KeyError
+def _read_tags(root: KnownElement, tags: Iterator[str], files: _Files) -> None:
+    """Read all up to the end tag of the root. Each of `tags` is a tag without its `<`, with the text after it. KeyError
     for a tag that may not occur there."""
-    texts, groups, leaves = node.texts, place.groups, place.leaves
+    node, place = root, _ROOT
+    outer: _Outer = None
     for piece in tags:
-        if piece in groups:
-            below = groups[piece]
+        if piece in place.groups:
+            below = place.groups[piece]
             siblings = node.children.setdefault(below.local, [])
             if siblings and not below.many:
                 raise NotMine
             child = KnownElement((node.place, below.local, len(siblings) + 1 if below.many else 0))
             siblings.append(child)
-            _read_children(child, below, tags, files)
+            node, place, outer = child, below, (node, place, outer)
             continue
         if piece == place.end:
             if place.local == _WITH_FILE:
                 files.collected.close(node, _FILE_TYPE)
-            return
+            if outer is None:
+                return
+            node, place, outer = outer
+            continue
         tag, _, text = piece.partition(">")
-        leaf = leaves[tag]
+        leaf, texts = place.leaves[tag], node.texts
         if next(tags, None) != leaf.end:
             raise NotMine
         if leaf.file:

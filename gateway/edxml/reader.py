@@ -129,16 +129,12 @@ class Collected:
 
 def _fill_from_line(file: FileSlice, line: Attachment) -> FileSlice:
     """Return the slice with missing fields taken from the manifest line."""
-    own_fields = (file.name, file.content_id, file.content_type, file.description)
-    line_fields = (line.attachment_name or "", line.content_id, line.content_type, line.description)
-    name, content_id, content_type, description = fields = tuple(
-        own or other for own, other in zip(own_fields, line_fields, strict=True)
-    )
-    if fields == own_fields:
+    name, content_id = file.name or line.attachment_name or "", file.content_id or line.content_id
+    content_type, description = file.content_type or line.content_type, file.description or line.description
+    fields = (name, content_id, content_type, description)
+    if fields == (file.name, file.content_id, file.content_type, file.description):
         return file
-    return replace(
-        file, name=name or "", content_id=content_id, content_type=content_type, description=description
-    )
+    return replace(file, name=name, content_id=content_id, content_type=content_type, description=description)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

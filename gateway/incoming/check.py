@@ -27,7 +27,14 @@ from gateway.domain.seals import (
     HeaderWord,
     SealRegister,
 )
-from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord, SignerVerdict
+from gateway.domain.signatures import (
+    FileFacts,
+    FileVerdict,
+    PdfFacts,
+    SignatureTrace,
+    SignatureWord,
+    SignerVerdict,
+)
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
 from gateway.edxml.attachment import pieces
@@ -192,18 +199,18 @@ async def _check_file(
 ) -> tuple[CheckedFile, int]:
     """Unpack and inspect one file of the packet; return it with its facts, and the number of bytes unpacked. Raises
     ScannerDown while the malware scanner gives no answer: then the packet stays landed."""
-    seen_at = leased.item.received_at
+    seen_at, trace = leased.item.received_at, SignatureTrace()
     with services.blobs.scratch(few=True) as scratch:
 
         def inspect_file() -> tuple[FileSlice, int, FileFacts | None]:
-            unpacked, inflated = _unpack(opener, part, name, limits, scratch)
+            unpacked, inflated = _unpack(opener, part, name, limits, scratch, trace)
             if unpacked.damaged is not None:
                 return unpacked, inflated, None
             file_facts = services.inspector.inspect(
                 scratch.content, unpacked.name, reads_page=unpacked.n == 1, digest=unpacked.sha256
             )
             if file_facts.found_type == "pdf" and part.n <= MOST_SIGNED:
-                signatures = services.signatures.read_alone(scratch.content, seen_at, services.clock.now())
+                signatures = services.signatures.read_alone(trace, seen_at, services.clock.now())
                 file_facts = replace(file_facts, signatures=signatures)
                 if signatures is not None and not services.scanner.waits:
                     scratch.discard()  # no longer needed; removing it later would hold up the event loop
@@ -216,7 +223,8 @@ async def _check_file(
         facts = facts.scanned(scan)
         if must_wait(facts, services.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await _read_signatures(services, leased, scratch, facts, part.n))
+        signatures = await _read_signatures(services, leased, scratch, trace, facts, part.n)
+        facts = replace(facts, signatures=signatures)
         if scratch.is_in_file:
             await services.pool.run(scratch.discard)
     return CheckedFile(part=part, facts=facts), inflated
@@ -228,21 +236,25 @@ def _unpack(
     name: str | None,
     limits: EnvelopeLimits,
     scratch: FileScratch,
+    trace: SignatureTrace,
 ) -> tuple[FileSlice, int]:
-    """Write the decoded file into the scratch file; return its slice and the number of bytes unpacked. A compressed file
-    is decoded, measured and written in one pass. One that begins as a ZIP is written in a second pass, since only its end
-    tells whether a person would open the ZIP or a file inside it."""
+    """Write the decoded file into the scratch file and its trace; return its slice and the number of bytes unpacked. A
+    compressed file is decoded, measured and written in one pass. One that begins as a ZIP is written in a second pass,
+    since only its end tells whether a person would open the ZIP or a file inside it."""
     is_written, inflated = False, 0
+
+    def write(piece: bytes) -> None:
+        scratch.file.write(piece)
+        trace.feed(piece)
+
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
-        part, decoder = attachment.decode_slice(
-            part, name, text, limits, lambda piece: scratch.file.write(piece)
-        )
+        part, decoder = attachment.decode_slice(part, name, text, limits, write)
         is_written, inflated = decoder.gave_out, decoder.inflated
     if part.damaged is None:
         if not is_written:
             for piece in decoded(opener, part.offset, part.length, part.coding):
-                scratch.file.write(piece)
+                write(piece)
         scratch.file.flush()
     return part, inflated
 
@@ -267,7 +279,12 @@ def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) 
 
 
 async def _read_signatures(
-    services: IncomingServices, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
+    services: IncomingServices,
+    leased: LeasedInbox,
+    scratch: FileScratch,
+    trace: SignatureTrace,
+    facts: FileFacts,
+    n: int,
 ) -> PdfFacts | None:
     """Return the facts about the signatures of the n-th file; None where it is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
@@ -280,7 +297,7 @@ async def _read_signatures(
         return facts.signatures
     if not leased.has_landed:
         raise LandsFirst("another process reads its signatures")
-    return await services.signatures.read(scratch.path, seen_at, now)
+    return await services.signatures.read(scratch.path, seen_at, now, trace=trace)
 
 
 async def _judge_signatures(

@@ -17,7 +17,7 @@ from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
-from gateway import log, meters, random_source
+from gateway import log, meters, random_source, time_source
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
@@ -218,13 +218,15 @@ def _make_parcel(item: OutboxItem, opener: Callable[[], BinaryIO], trails: Mappi
 async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
     """Publish the parcel to these codes; a failure of the axis becomes the outcome of every code."""
     meters.PUBLISHED.add(lane=parcel.lane)
+    started = time_source.monotonic()
     try:
-        with meters.PUBLISH.measure(lane=parcel.lane):
-            return await services.axis.publish(parcel, codes)
+        return await services.axis.publish(parcel, codes)
     except TransportFailure as error:
         fate = Fate.NEVER if error.permanent else Fate.RETRY
         outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=error.unsure)
         return dict.fromkeys(codes, outcome)
+    finally:
+        meters.PUBLISH.observe(time_source.monotonic() - started, lane=parcel.lane)
 
 
 async def _wait_for_queues(

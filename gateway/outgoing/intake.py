@@ -25,7 +25,7 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts
+from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureTrace
 from gateway.errors import Refused, ScannerDown
 from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.spooling import Spool
@@ -125,12 +125,13 @@ class RequestFiles:
         the file exceeds a size limit, without reading further, and ScannerDown while no malware scanner answers."""
         scratch = self.stack.enter_context(self.services.blobs.scratch(few=True))
         n = len(self.received) + 1
-        spool = Spool(scratch, self.services.pool)
+        trace = SignatureTrace()
+        spool = Spool(scratch, self.services.pool, trace)
         await spool.fill(chunks, partial(self._check_size, name, n, self.total))
         is_lead = role is FileRole.LEAD
-        look = partial(self._look, spool, name, is_lead=is_lead)
+        look = partial(self._look, spool, trace, name, is_lead=is_lead)
         digest, facts, signatures = await self.services.pool.run(look)
-        facts = await self._scan(scratch, name, digest, facts, signatures)
+        facts = await self._scan(spool, trace, name, digest, facts, signatures)
         file = FileItem(
             n=n,
             name=name,
@@ -173,20 +174,28 @@ class RequestFiles:
         if excess is not None:
             raise Refused(Verdict(reasons=(excess,)))
 
-    def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
+    def _look(
+        self, spool: Spool, trace: SignatureTrace, name: str, *, is_lead: bool
+    ) -> tuple[Digest, FileFacts, PdfFacts | None]:
         """Write the end of the file and inspect it. Returns its digest, its facts and its signatures; the signatures are
         None where another process has to read them."""
         digest, file = spool.end(), spool.scratch.content
         facts = self.services.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.services.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
-        return digest, facts, self.services.signatures.read_alone(file, now, now) if is_read else None
+        return digest, facts, self.services.signatures.read_alone(trace, now, now) if is_read else None
 
     async def _scan(
-        self, scratch: FileScratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
+        self,
+        spool: Spool,
+        trace: SignatureTrace,
+        name: str,
+        digest: Digest,
+        facts: FileFacts,
+        signatures: PdfFacts | None,
     ) -> FileFacts:
         """Return the facts with the scanner's answer, and the signatures of a PDF without malware."""
-        scan = await self.services.scanner.scan(scratch.content, digest)
+        scan = await self.services.scanner.scan(spool.scratch.content, digest)
         facts = facts.scanned(scan)
         if must_wait(facts, self.services.profile):
             raise ScannerDown(
@@ -194,14 +203,14 @@ class RequestFiles:
             )
         if facts.found_type != "pdf" or facts.malware is not None:
             return facts
-        return replace(facts, signatures=signatures or await self._signatures(scratch))
+        return replace(facts, signatures=signatures or await self._signatures(spool.scratch, trace))
 
-    async def _signatures(self, scratch: FileScratch) -> PdfFacts:
+    async def _signatures(self, scratch: FileScratch, trace: SignatureTrace) -> PdfFacts:
         now = self.services.clock.now()
         if len(self.received) >= MOST_SIGNED:
             detail = f"more than {MOST_SIGNED} files in one document"
             return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
-        return await self.services.signatures.read(scratch.path, now, now)
+        return await self.services.signatures.read(scratch.path, now, now, trace=trace)
 
 
 @asynccontextmanager

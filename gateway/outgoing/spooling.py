@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.domain.identity import Digest
+from gateway.domain.signatures import SignatureTrace
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ class Spool:
     """One file that is being received. Its last bytes wait for `end`, so that a small file is written in the hop to the
     thread pool that also inspects it."""
 
-    def __init__(self, scratch: FileScratch, pool: Pool) -> None:
+    def __init__(self, scratch: FileScratch, pool: Pool, trace: SignatureTrace | None = None) -> None:
+        """`trace` gets the bytes too, so that the file need not be read again for it."""
         self.scratch = scratch
+        self.trace = trace
         self.size = 0
         self._pool = pool
         self._hash = hashlib.sha256()
@@ -66,4 +69,6 @@ class Spool:
     def _hash_and_write(self, pieces: list[bytes]) -> None:
         for piece in pieces:
             self._hash.update(piece)
+            if self.trace is not None:
+                self.trace.feed(piece)
             self.scratch.file.write(piece)

@@ -158,14 +158,15 @@ def has_seal(register: SealRegister, at: datetime) -> bool:
 
 
 def _sound(lead: FileVerdict | None) -> list[SignerVerdict]:
-    return [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
+    signers = lead.signers if lead else ()
+    return [s for s in signers if s.verdict is not SignatureWord.INVALID] if signers else []
 
 
 def seal_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the signature with the seal that speaks best for the sending agency; invalid ones do not count. None where
     nothing was compared or no seal is there."""
     sound = _sound(lead)
-    return next((s for word in _BEST_SEAL_FIRST for s in sound if s.seal is word), None)
+    return next((s for word in _BEST_SEAL_FIRST for s in sound if s.seal is word), None) if sound else None
 
 
 def seal_word(lead: FileVerdict | None) -> SealWord | None:
@@ -176,7 +177,7 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
     sound = _sound(lead)
-    return next((s for word in SignatoryWord for s in sound if s.person is word), None)
+    return next((s for word in SignatoryWord for s in sound if s.person is word), None) if sound else None
 
 
 def person_word(lead: FileVerdict | None) -> SignatoryWord | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, TypeVar
 
@@ -25,7 +24,7 @@ from gateway.domain.pdf import (
     SignedPdf,
     Size,
 )
-from gateway.domain.signatures import PdfFacts, Scan
+from gateway.domain.signatures import PdfFacts, Scan, SignatureTrace
 from gateway.domain.webhook import TryCode
 
 T = TypeVar("T")
@@ -88,25 +87,23 @@ class Readable(Protocol):
     def open(self, mode: Literal["rb"], /) -> BinaryIO: ...
 
 
-def size_of(file: Readable) -> int:
-    """Return the size of the content in bytes. OSError when it cannot be opened."""
-    with file.open("rb") as opened:
-        return opened.seek(0, SEEK_END)
-
-
 class PdfSignatures(Protocol):
     """Reader of the signatures in a PDF and of the known facts about their certificates. It gives no verdict, uses no
     network, raises no error whatever the file contains, and answers within its time limit."""
 
     async def read(
-        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+        self,
+        path: Path,
+        seen_at: datetime,
+        now: datetime,
+        answers: Sequence[AuthorityAnswer] = (),
+        trace: SignatureTrace | None = None,
     ) -> PdfFacts:
         """Read the signatures of a PDF. `seen_at` is a time at which this node had these bytes; `answers` were fetched from
-        authorities."""
+        authorities. Without a `trace` of all its bytes the file is searched for one first."""
 
-    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """Read as `read` does, but in this process; None for a file that needs a process of its own. It blocks while it
-        reads the file."""
+    def read_alone(self, trace: SignatureTrace, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        """Read as `read` does, but from a trace of all bytes alone; None for a file that needs a process of its own."""
 
     async def text(self, path: Path, kind: str = "pdf") -> PdfText:
         """Read the text of the pages of a PDF, or of a picture, each piece with its position. Where scans are read, the

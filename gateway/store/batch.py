@@ -399,6 +399,8 @@ def _key_error() -> StoreFailure:
 class _Member(Transaction):
     """The batch's transaction as one unit sees it: queries wait for those of the other units, writes wait for the end."""
 
+    _prepares_at_once = True
+
     def __init__(self, batch: _Batch, unit: _Unit[Any]) -> None:
         super().__init__(batch.tx.line, shared=batch.writes)
         self._batch, self.unit = batch, unit
@@ -465,7 +467,9 @@ class _Member(Transaction):
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
         """Run a statement: a query waits to run together with those of other units, any other statement runs at once."""
         prepared = self._prepared(statement, values)
-        if prepared is None or prepared.changes or not self._may_wait(prepared):
+        # A query that needs rows which this unit has yet to write runs at once, too.
+        needs_own = prepared is not None and not self._pending.is_empty and self._asks_for_own(prepared)
+        if prepared is None or prepared.changes or needs_own:
             self.wrote = self.wrote or not self._pending.is_empty or isinstance(statement, UpdateBase)
             return await super()._execute(statement, values)
         if prepared.locks_rows:
@@ -476,17 +480,9 @@ class _Member(Transaction):
                 self._batch.hold(tuple(row), self)
         return answer
 
-    def _may_wait(self, prepared: Prepared) -> bool:
-        """Tell whether this query may run together with others: it does not need rows that this unit has yet to write."""
-        return self._pending.is_empty or not self._asks_for_own(prepared)
-
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         self.wrote = True
         return await super()._execute_many(statement, many)
-
-    def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
-        """Return the prepared form of a statement, also at its first use."""
-        return super()._prepared(statement, values) or super()._prepared(statement, values)
 
     def _hold_query(self, statement: Executable, values: Any) -> None:
         """Hold the query's tables and values against the other units; of a list of ids each id by itself, with the same key

@@ -164,16 +164,20 @@ class FileScratch:
 
     def take(self, file: Path) -> bool:
         """Take over `file` by a hard link instead of copying its bytes; nothing may be written to it afterwards. Return
-        False when that is impossible (another file system), or the file is not ours alone: it has further names, or other
-        users can access it. The caller then copies the bytes, so that two stores never share a file that may be damaged.
-        The owner of the first name removes that name once this content is committed."""
+        False when that is impossible (another file system), or the file is not ours alone: other users can access it, or it
+        has more names, unless that is this store's own content of the same name. The caller then copies the bytes, so
+        that two stores never share a file that may be damaged. The owner of the first name removes that name once this
+        content is committed."""
         with self._creating:
             self._refuse_after_end()
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, self._path)
-                stat = self._path.stat()
-                if stat.st_uid == os.geteuid() and not stat.st_mode & 0o077 and stat.st_nlink == _TWO_NAMES:
+                stat, own = self._path.stat(), path_of(self._folder.parent, file.name)
+                is_ours_alone = stat.st_nlink == _TWO_NAMES or (
+                    stat.st_nlink == _TWO_NAMES + 1 and os.path.samefile(self._path, own)
+                )
+                if stat.st_uid == os.geteuid() and not stat.st_mode & 0o077 and is_ours_alone:
                     os.utime(self._path)  # its age counts from now on
                     self._file = self._path.open("rb")
                     self._is_taken = True

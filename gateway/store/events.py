@@ -95,7 +95,8 @@ class SqlEvents:
         self, at: datetime, events: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
         """Append several events, each with its subject, in that order."""
-        call = _call_id()
+        request = log.ids_bound().get("request")
+        call = {"call": request} if request else {}  # the API call that causes the events, if one does
         rows = [
             EventRow(
                 agency_id=self._scope.agency_id,
@@ -170,16 +171,10 @@ class SqlEvents:
         return {event.id: event for event in events}
 
 
-def _call_id() -> dict[str, str]:
-    """Return the id of the API call that causes the event, as data for it; empty when no call does."""
-    call = log.ids_bound().get("request")
-    return {"call": call} if call else {}
-
-
 async def _assign_numbers(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Assign the next numbers of the node's sequence and of the agencies' sequences to new event rows, in their order. The
     node's own events are in no agency's sequence."""
-    agencies = Counter(row["agency_id"] for row in rows if row["agency_id"] != NODE)
+    agencies = Counter([row["agency_id"] for row in rows if row["agency_id"] != NODE])
     node = iter(await _advance(tx, NODE, len(rows)))
     own = {agency_id: iter(await _advance(tx, agency_id, count)) for agency_id, count in agencies.items()}
     for row in rows:

@@ -63,12 +63,12 @@ def backup_place(folder: Path) -> str:
     return f"backups {folder.absolute()}"
 
 
-def read_mark(folder: Path) -> str:
+def read_mark(folder: Path | str) -> str:
     """Return the id in the folder's mark; empty without one, and on a disk that does not answer."""
     try:
         file = os.open(
             f"{folder}/{MARK}", os.O_RDONLY
-        )  # read for each document, so without a path's many calls
+        )  # read for each document, so by a text, without a path's many calls
     except OSError:
         return ""
     try:
@@ -114,6 +114,7 @@ class FolderMarks:
     ) -> None:
         self._store, self._clock, self._pool = store, clock, pool
         self._folders, self._backups = folders, backups
+        self._content = str(folders.get(CONTENT, ""))
         self._expected = dict[str, str]()
         self._refused = set[str]()
         self.strange: tuple[StrangeFolder, ...] = ()
@@ -160,11 +161,12 @@ class FolderMarks:
 
     def check(self) -> None:
         """Check that no folder is strange: the content's is read now, the others were a moment ago. StoreFailure."""
-        expected, content = self._expected.get(CONTENT), self._folders.get(CONTENT)
-        if expected and content is not None and read_mark(content) != expected:
-            raise _refusal(content)
-        for folder in self.stopping:
-            raise _refusal(folder.path)
+        expected = self._expected.get(CONTENT)
+        if expected and self._content and read_mark(self._content) != expected:
+            raise _refusal(self._folders[CONTENT])
+        for folder in self.strange:
+            if folder.stops:
+                raise _refusal(folder.path)
 
     def unless_strange(
         self, step: Callable[[], Coroutine[object, object, T]]

@@ -65,6 +65,8 @@ class Transaction:
     _is_autocommit = False
     # On SQLite, whether what may be slow runs in a thread.
     _in_thread = False
+    # Whether a statement is prepared at its first use, not at its second.
+    _prepares_at_once = False
 
     def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """Take a connection in a transaction. `shared`: it writes, and other transactions may write at the same time."""
@@ -395,7 +397,8 @@ class Transaction:
         return self._connection
 
     async def _execute(self, statement: Executable, values: dict[str, Any]) -> StatementResult:
-        self._check_open()
+        if self._over or self._is_broken:
+            self._check_open()
         try:
             prepared = self._prepared(statement, values)
             if not self._pending.is_empty and (prepared is None or self._asks_for_own(prepared)):
@@ -419,7 +422,8 @@ class Transaction:
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> int:
         """Run the statement for many sets of values as one call to the driver; return the number of changed rows, or -1
         where the driver does not tell it."""
-        self._check_open()
+        if self._over or self._is_broken:
+            self._check_open()
         try:
             prepared = None
             if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
@@ -443,7 +447,10 @@ class Transaction:
 
     def _prepared(self, statement: Executable, values: dict[str, Any]) -> Prepared | None:
         """Return the prepared form of a statement. None when SQLAlchemy must run it: at first use, and in a thread."""
-        return _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
+        prepared = _STATEMENTS.find(statement, values, self._dialect) if self._is_direct else None
+        if prepared is None and self._prepares_at_once and self._is_direct:
+            prepared = _STATEMENTS.find(statement, values, self._dialect)
+        return prepared
 
     def _asks_for_own(self, prepared: Prepared) -> bool:
         """Tell whether this statement may find, refer to or delete a row that this transaction has not written yet."""

@@ -306,6 +306,11 @@ class EmbeddedAxis:
             row[0] for row in await self._queue.read(queue_file.HOSTED, queue_file.folded_codes(routes))
         )
 
+    async def _leaves_node(self, routes: Iterable[str]) -> bool:
+        """Tell whether another node hosts a recipient: its store shall share no file with this node's."""
+        codes = queue_file.folded_codes(routes)
+        return bool(await self._queue.read(queue_file.HOSTED_ELSEWHERE, (*codes, self._node)))
+
     def _times(self, lease_s: float) -> dict[str, float]:
         horizon = Horizon.from_lease(self._clock.now(), lease_s)
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
@@ -339,7 +344,8 @@ class EmbeddedAxis:
         draft = self._files.draft()
         try:
             with self._queue.failures:
-                await self._pool.run(partial(self._files.copy_in, parcel, draft))
+                may_link = not await self._leaves_node(routes)
+                await self._pool.run(partial(self._files.bring_in, parcel, draft, may_link=may_link))
             async with self._queue.write() as queue:
                 (hosted,) = self._insert_rows(queue, [(parcel, routes)])
                 if hosted:

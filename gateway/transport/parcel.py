@@ -66,23 +66,29 @@ class PayloadFolder:
         """Return a new draft, whose file does not exist yet."""
         return PartialFile(self._folder / f"{random_source.token_hex(8)}{_UNFINISHED}")
 
-    def copy_in(self, parcel: Parcel, draft: PartialFile) -> None:
+    def bring_in(self, parcel: Parcel, draft: PartialFile, *, may_link: bool) -> None:
         """Copy the parcel's bytes into the draft, synced to disk; BrokerRefused where size or digest differ. The kernel
-        copies a file without showing it here: its writer has proved the digest, and its receiver proves it again."""
+        copies a file without showing it here: its writer has proved the digest, and its receiver proves it again. With
+        `may_link` the draft becomes a second name of the parcel's own file instead, where it is private to this user."""
         try:
-            with parcel.open() as source, open(draft.path, "xb", opener=self._open_draft) as target:
-                if not _copy_unseen(parcel, source, target):
-                    _copy(parcel, source, target)
-                os.fsync(target.fileno())
+            with parcel.open() as source:
+                if may_link and self._is_private() and _link(parcel, source, draft.path):
+                    return
+                with open(draft.path, "xb", opener=self._open_draft) as target:
+                    if not _copy_unseen(parcel, source, target):
+                        _copy(parcel, source, target)
+                    os.fsync(target.fileno())
         finally:
             if draft.is_given_up:
                 draft.give_up()
 
     def _open_draft(self, path: str, flags: int) -> int:
-        """Open the draft, privately where only this user may write the folder: no other user shares the queue then."""
+        return os.open(path, flags, 0o600 if self._is_private() else 0o666)
+
+    def _is_private(self) -> bool:
+        """Tell whether only this user may write the folder: no other user shares the queue then."""
         folder = self._folder.stat()
-        alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
-        return os.open(path, flags, 0o600 if alone else 0o666)
+        return folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
 
     def adopt(self, draft: PartialFile, digest: Digest) -> None:
         """Rename the draft durably to its digest, under the queue's write lock and before its rows are committed."""
@@ -134,6 +140,24 @@ def _changed_at(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:  # another process removed it
         return math.inf
+
+
+def _link(parcel: Parcel, source: BinaryIO, path: Path) -> bool:
+    """Make the path a further name of the opened file, synced to disk and as young as a copy; False, with nothing there,
+    where it lies in memory, on another disk, or open to other users."""
+    try:
+        stat = os.fstat(source.fileno())
+        if stat.st_uid != os.geteuid() or stat.st_mode & 0o077 or stat.st_size != parcel.size:
+            return False
+        os.link(source.name, path)
+        if os.path.samestat(stat, path.stat()):
+            os.utime(path)
+            os.fsync(source.fileno())
+            return True
+    except OSError:
+        pass
+    discard(path)
+    return False
 
 
 def _copy_unseen(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> bool:

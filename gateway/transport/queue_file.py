@@ -70,6 +70,9 @@ UPGRADES = {
 }
 
 HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
+HOSTED_ELSEWHERE = (
+    "SELECT 1 FROM hosting WHERE folded IN (SELECT value FROM json_each(?)) AND node <> ? LIMIT 1"
+)
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
 HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 
@@ -141,7 +144,7 @@ def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[st
 
 
 def folded_codes(routes: Iterable[str]) -> tuple[str]:
-    """Return the routes as the one JSON parameter of `HOSTED`."""
+    """Return the routes as the JSON parameter of `HOSTED`."""
     return (json.dumps([fold_code(route) for route in routes]),)
 
 

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from io import SEEK_END
 
 from gateway import time_source
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured, StoreFailure
-from gateway.ports.services import Pool, Readable, ScannerState, size_of
+from gateway.ports.services import Pool, Readable, ScannerState
 
 DOWN, LATE, TOO_LARGE = "down", "late", "too-large"
 _PIECE = 64 * 1024
@@ -99,7 +100,7 @@ class ClamScanner:
         """Return the verdict on the file, or the reason why there is none. A recent verdict on the same bytes by the
         same virus signatures is used again."""
         try:
-            size = await self._pool.run(partial(size_of, file))
+            size = await self._pool.run(partial(_size_of, file))
         except OSError as cause:
             raise _unreadable(file, cause) from cause
         if size > self._limits.max_bytes:
@@ -226,6 +227,12 @@ class _Conversation:
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
+
+
+def _size_of(file: Readable) -> int:
+    """Return the size of the content in bytes. OSError when it cannot be opened."""
+    with file.open("rb") as opened:
+        return opened.seek(0, SEEK_END)
 
 
 def _unreadable(file: Readable, cause: OSError) -> StoreFailure:

@@ -153,6 +153,36 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
     assert list((root / "scratch").iterdir()) == []
 
 
+async def test_the_store_s_own_content_under_another_name_is_taken_over_and_stays(
+    blobs: FileBlobs, store: SqlStore, left_file: Path, root: Path, lies_in: str
+) -> None:
+    """A node's letter to itself. With a third name it is copied."""
+    if lies_in != "files":
+        return
+    content = await take(blobs, b"left behind")
+    async with committing(store) as work:
+        await work.blobs.keep(content, "outgoing", "out-1")
+    own = path_of(root, content.digest)
+    left_file.unlink()
+    payload = left_file.with_name(str(content.digest))
+    payload.hardlink_to(own)
+    with blobs.scratch() as scratch:
+        assert scratch.take(payload)
+        second = await blobs.keep(scratch, content.digest, 11)
+    async with committing(store) as work:
+        await work.blobs.keep(second, "inbox", "inx-1")
+    payload.unlink()
+
+    assert await read(blobs, store, content.digest) == b"left behind"
+    assert own.stat().st_nlink == 1
+    assert list((root / "scratch").iterdir()) == []
+
+    payload.hardlink_to(own)
+    left_file.hardlink_to(own)
+    with blobs.scratch() as scratch:
+        assert not scratch.take(payload)
+
+
 @pytest.mark.parametrize("few", [False, True])
 async def test_a_thread_that_outlives_its_call_leaves_no_temporary_file(
     blobs: FileBlobs, root: Path, few: bool

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,8 +13,11 @@ from gateway import meters
 from gateway.domain.document import Lane
 from gateway.domain.pace import SLOT, Metric, paces
 from gateway.ops.metrics import of_process
+from gateway.outgoing import dispatch
+from gateway.outgoing.services import OutgoingServices
 from gateway.stopwatch import Stopwatch, arrived_at, note_arrival
 from tests.support.clock import START, ManualClock
+from tests.support.parcels import parcel
 
 
 def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
@@ -81,13 +86,18 @@ def test_a_label_that_is_not_declared_is_an_error() -> None:
         meters.CONFIRMED.add(agency="Z91")
 
 
-def test_a_timing_is_noted_even_when_its_body_breaks() -> None:
-    count_before = value("gateway_transaction_seconds_count", kind="broken")
+async def test_a_publish_is_timed_even_when_it_breaks() -> None:
+    class Broken:
+        async def publish(self, *_: object) -> None:
+            raise RuntimeError("broken")
 
-    with pytest.raises(RuntimeError), meters.TRANSACTION.measure(kind="broken"):
-        raise RuntimeError("broken")
+    meters.PUBLISH.observe(1.0, lane="normal")
+    count_before = value("gateway_publish_seconds_count", lane="normal")
 
-    assert value("gateway_transaction_seconds_count", kind="broken") == count_before + 1
+    with pytest.raises(RuntimeError):
+        await dispatch._publish(cast("OutgoingServices", SimpleNamespace(axis=Broken())), parcel(), ["Z92"])
+
+    assert value("gateway_publish_seconds_count", lane="normal") == count_before + 1
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:

@@ -9,13 +9,13 @@ that names the error."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, partial
+from os import SEEK_END
 from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,18 +24,15 @@ from pydantic import TypeAdapter
 
 from gateway.domain.certificates import AuthorityAnswer
 from gateway.domain.pdf import PdfText
-from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
+from gateway.domain.signatures import PdfFacts, RoleRule, SignatureTrace, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
-from gateway.ports.services import Pool, Readable, size_of
+from gateway.ports.services import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReadingLimits
 
 if TYPE_CHECKING:
     from gateway.trust.page_drawing.drawer import ScanReader
 
 _PIECE = 256 * 1024
-# The dictionary of a signature is never compressed, because its position in the file is part of the signature.
-_MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
-_OVERLAP = 64
 ROLES_FILE = "roles.toml"
 _LARGEST_ROLES_FILE = 256 * 1024
 
@@ -87,9 +84,13 @@ class PdfSandbox(KeptProcess):
     ) -> PdfFacts:
         """Return the facts about the file at `path`, by the folder and these answers. Raise StoreFailure when the file
         cannot be opened."""
-        facts = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
-        if facts is not None:
-            return facts
+        facts = self.read_alone(trace_of(path, is_present=even_unsigned), seen_at, now)
+        return facts if facts is not None else self.ask(path, seen_at, now, answers)
+
+    def ask(
+        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+    ) -> PdfFacts:
+        """Return the facts from the process, as `read` does, about a file that `read_alone` says nothing about."""
         question: dict[str, object] = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
         if self._last_days:
             question["last_days"] = self._last_days
@@ -98,17 +99,12 @@ class PdfSandbox(KeptProcess):
         make = partial(PdfFacts, seen_at=seen_at, now=now)
         return self.look(path, question, _facts().validate_json, make)
 
-    def read_alone(
-        self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
-    ) -> PdfFacts | None:
+    def read_alone(self, trace: SignatureTrace, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """Return the facts about a file that is too large or has no signature; None where the process must be asked."""
-        try:
-            if (size_fault := self.too_large(size_of(file))) is not None:
-                return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=size_fault)
-            if even_unsigned or has_marks(file):
-                return None
-        except OSError as error:
-            raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
+        if (size_fault := self.too_large(trace.size)) is not None:
+            return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=size_fault)
+        if trace.is_present:
+            return None
         return PdfFacts(seen_at=seen_at, now=now, anchored=isfile(self._anchors))
 
     def text(self, path: Path) -> PdfText:
@@ -133,16 +129,23 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def read_alone(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        return self._any.read_alone(file, seen_at, now)
+    def read_alone(self, trace: SignatureTrace, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self._any.read_alone(trace, seen_at, now)
 
     async def read(
-        self, path: Path, seen_at: datetime, now: datetime, answers: Sequence[AuthorityAnswer] = ()
+        self,
+        path: Path,
+        seen_at: datetime,
+        now: datetime,
+        answers: Sequence[AuthorityAnswer] = (),
+        trace: SignatureTrace | None = None,
     ) -> PdfFacts:
-        facts = await self._pool.run(partial(self.read_alone, path, seen_at, now))
+        if trace is None:
+            trace = await self._pool.run(partial(trace_of, path))
+        facts = self.read_alone(trace, seen_at, now)
         if facts is not None:  # no process is needed
             return facts
-        facts = await self._sandboxes.run(lambda sandbox: sandbox.read(path, seen_at, now, answers=answers))
+        facts = await self._sandboxes.run(lambda sandbox: sandbox.ask(path, seen_at, now, answers))
         if self._keep is not None and facts.answers:
             await self._keep(facts.answers)
         return facts
@@ -154,15 +157,18 @@ class SignatureReader:
         return text if self._scans is None else await self._scans.complete(path, kind, text)
 
 
-def has_marks(file: Readable) -> bool:
-    """Tell whether the file may hold a signature: every signature that we accept contains one of these words."""
-    tail = b""
-    with file.open("rb") as opened:
-        while piece := opened.read(_PIECE):
-            if _MARKS.search(tail + piece[:_OVERLAP]) or _MARKS.search(piece):
-                return True
-            tail = piece[-_OVERLAP:]
-    return False
+def trace_of(file: Path, *, is_present: bool = False) -> SignatureTrace:
+    """Return the size of a file, whatever its type, and whether it may hold a signature, read only where that is not sure.
+    Raise StoreFailure when the file cannot be opened."""
+    trace = SignatureTrace(is_pdf=True, is_present=is_present)
+    try:
+        with file.open("rb") as opened:
+            while not trace.is_present and (piece := opened.read(_PIECE)):
+                trace.feed(piece)
+            trace.size = opened.seek(0, SEEK_END)
+    except OSError as error:
+        raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
+    return trace
 
 
 def read_roles(folder: Path) -> tuple[RoleRule, ...]:

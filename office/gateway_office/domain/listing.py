@@ -6,7 +6,7 @@ sees them; the pages define a view's filters. Pure."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntFlag, StrEnum
@@ -90,6 +90,9 @@ class Side(StrEnum):
     IN = "in"
 
 
+SIDES: Mapping[str, Side] = {side.value: side for side in Side}
+
+
 class Tab(IntFlag):
     """The tabs of both lists; a document may stand in several. Documents that wait for a person,
     for the axis or for an answer are found by these too."""
@@ -111,6 +114,7 @@ class Tab(IntFlag):
     """Signed, and not yet with the axis."""
 
 
+_NO_TAB = Tab(0)
 TABS: Mapping[Side, tuple[Tab, ...]] = {
     Side.OUT: (Tab.QUEUED, Tab.SENT, Tab.REJECTED, Tab.FAILED, Tab.RECALL, Tab.DRAFT),
     Side.IN: (
@@ -280,8 +284,11 @@ def incoming_line(
     step, None where none is due."""
     is_open = document.state in UNDECIDED
     needs_attention = document.state is InState.HELD or word in REQUESTED
-    tabs = _IN_TABS.get(document.state, Tab(0))
-    tabs |= (Tab.RECALL if word in REQUESTED else Tab(0)) | (Tab.NOT_HANDED if not_handed else Tab(0))
+    tabs = _IN_TABS.get(document.state, _NO_TAB)
+    if word in REQUESTED:
+        tabs |= Tab.RECALL
+    if not_handed:
+        tabs |= Tab.NOT_HANDED
     return ListLine(
         id=document.id,
         side=Side.IN,
@@ -347,22 +354,22 @@ def _search_texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, .
     return (draft.code, draft.subject, draft.type_name, *parties, draft.external_id or "")
 
 
-def _search_roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
+def _search_roles(document: OutgoingDocument | IncomingDocument) -> Sequence[tuple[SearchRole, str]]:
+    roles: list[tuple[SearchRole, str]] = []
     if isinstance(document, IncomingDocument):
-        yield SearchRole.SENDER, document.sender_name or ""
-        yield SearchRole.SENDER, document.sender_code
+        roles += [(SearchRole.SENDER, document.sender_name or ""), (SearchRole.SENDER, document.sender_code)]
         signer = document.signer
         if (assigned := document.assignment) is not None:
             words = {word for part in required_parts(assigned) for word in _part_words(part)}
-            yield from ((SearchRole.VIEWER, word) for word in sorted(words))
+            roles += [(SearchRole.VIEWER, word) for word in sorted(words)]
     else:
         for to in document.draft.recipients:
-            yield SearchRole.RECIPIENT, to.name or ""
-            yield SearchRole.RECIPIENT, to.code
+            roles += [(SearchRole.RECIPIENT, to.name or ""), (SearchRole.RECIPIENT, to.code)]
         signer = document.draft.signer
-        yield SearchRole.VIEWER, _viewer_word("person", document.accepted_by)
+        roles.append((SearchRole.VIEWER, _viewer_word("person", document.accepted_by)))
     if signer is not None:
-        yield SearchRole.SIGNER, signer.name
+        roles.append((SearchRole.SIGNER, signer.name))
+    return roles
 
 
 def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
@@ -412,7 +419,7 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
         party_code=first.code if first else "",
         parties=len(draft.recipients),
         files=len(document.files),
-        appendixes=sum(f.role is not FileRole.LEAD for f in document.files),
+        appendixes=sum([f.role is not FileRole.LEAD for f in document.files]),
         signature=str(document.legal_value) if document.legal_value else None,
         signer=draft.signer.name if draft.signer and not sealed else None,
         unit=draft.drafter,

@@ -14,7 +14,7 @@ from gateway.store.row import among
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow, ListRow
 from gateway.store.transaction import Transaction
 from gateway_office.domain.content import SEARCHED
-from gateway_office.domain.listing import Side
+from gateway_office.domain.listing import SIDES, Side
 
 QUIET_TIME = timedelta(seconds=10)
 """Files are read when a new document has come to rest, so that reading does not compete with its delivery."""
@@ -47,9 +47,10 @@ def due_marks(
 ) -> Iterator[ContentDueRow]:
     """Make marks for documents whose files become readable: new ones, and those that were hidden or not sent before."""
     for row in rows:
-        states, earlier = SEARCHED[Side(row.side)], stored.get((row.agency_id, row.id))
+        side, earlier = SIDES[row.side], stored.get((row.agency_id, row.id))
+        states = SEARCHED[side]
         if row.own_state in states and (earlier is None or earlier.own_state not in states):
-            yield _mark(row.agency_id, row.id, Side(row.side), row.place, now)
+            yield _mark(row.agency_id, row.id, side, row.place, now)
 
 
 def _mark(agency_id: str, id: str, side: Side, place: int, now: datetime) -> ContentDueRow:

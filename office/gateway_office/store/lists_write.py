@@ -49,6 +49,7 @@ from gateway.store.transaction import BoundQuery, Open, Transaction
 from gateway_office.domain.content import may_be_kept
 from gateway_office.domain.listing import (
     SENT,
+    SIDES,
     Card,
     ListLine,
     Origin,
@@ -82,6 +83,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SPREAD_BITS = 12
 _URGENCY_BITS = 52  # above the microseconds of any year to come
+_MOST_URGENT = max(Urgency)
 _R, _C, _O, _I, _D, _F, _H = (
     ListRow,
     ListChangeRow,
@@ -221,12 +223,12 @@ class ListFolder:
 
     async def mark(self, tx: Transaction, documents: Documents) -> None:
         """Note that these documents changed."""
-        marks = (
+        marks = [
             ListChangeRow(
                 agency_id=agency_id, id=self.clock.new_id("chg_"), side=side.value, document_id=document_id
             )
             for (agency_id, document_id), side in documents.items()
-        )
+        ]
         tx.insert(*marks)
         self._added += len(documents)
         if self._added >= _RELIEF:
@@ -423,16 +425,16 @@ async def _change(tx: Transaction, columns: Sequence[str], rows: Sequence[ListRo
 
 
 def _documents_of(marks: Sequence[Any]) -> dict[Key, Side]:
-    return {(mark.agency_id, mark.document_id): Side(mark.side) for mark in marks}
+    return {(mark.agency_id, mark.document_id): SIDES[mark.side] for mark in marks}
 
 
 def _make_out_rows(
     answers: Sequence[Sequence[Any]], due: Due, stored: Mapping[Key, ListRow]
 ) -> tuple[dict[Key, ListRow], dict[Key, str]]:
     """Make rows of outgoing documents, with the principals that handed in new ones. `answers`: by `_OUT_QUERIES`."""
-    bodies, states, sent_at = answers
+    bodies, state_rows, sent_at = answers
     states_by_key = defaultdict[Key, list[Any]](list)
-    for row in states:
+    for row in state_rows:
         states_by_key[row.agency_id, row.document_id].append(row)
     first_sent = {(agency_id, id): at for agency_id, id, at in sent_at}
     by_key, handed_in = dict[Key, ListRow](), dict[Key, str]()
@@ -443,12 +445,13 @@ def _make_out_rows(
         key = document.agency_id, document.id
         old_row, counts = stored.get(key), states_by_key[key]
         first_at = None
-        if any(row.state in SENT for row in counts):  # once known it stays
+        states = {row.state: row.n for row in counts}
+        if not SENT.isdisjoint(states):  # once known it stays
             first_at = (old_row.sent_at if old_row is not None else None) or first_sent.get(key)
         duty = Duty(waits=Waits.PARTNER, since=first_at) if first_at else None
         due_at = due(document.agency_id, duty, document.draft.urgency) if duty else None
-        latest_at = max((row.latest_at for row in counts), default=None)
-        line = outgoing_line(document, {row.state: row.n for row in counts}, first_at, latest_at, due_at)
+        latest_at = max([row.latest_at for row in counts], default=None)
+        line = outgoing_line(document, states, first_at, latest_at, due_at)
         by_key[key] = _keep_stored(list_row(line, document), old_row)
         if old_row is None:
             handed_in[key] = document.accepted_by
@@ -577,6 +580,6 @@ def moving_columns(line: ListLine) -> dict[str, Any]:
 def _lead(line: ListLine, due_at: datetime) -> int:
     """Rank the more urgent first, of those the doubtful, of those the first due. Half a step is more than the microseconds
     between any two letters."""
-    rank = (max(Urgency) - line.urgency) << _URGENCY_BITS
+    rank = (_MOST_URGENT - line.urgency) << _URGENCY_BITS
     half = 1 << (_URGENCY_BITS - 1) if doubt_of(line) else 0
     return rank - half + microseconds(due_at)

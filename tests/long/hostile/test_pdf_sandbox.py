@@ -259,11 +259,11 @@ def test_a_file_without_a_signature_or_over_the_limit_starts_nothing(tmp_path: P
 
 
 def test_a_mark_across_two_pieces_is_recognised(sandbox: PdfSandbox, place: Path) -> None:
-    from gateway.trust.pdf_signatures.sandbox import has_marks
+    from gateway.trust.pdf_signatures.sandbox import trace_of
 
     place.write_bytes(b"x" * (256 * 1024 - 5) + b"/ByteRange [0 1 2 3]")
 
-    assert has_marks(place)
+    assert trace_of(place).is_present
 
 
 def test_a_file_that_is_not_there_is_the_nodes_own_failure(sandbox: PdfSandbox, place: Path) -> None:

@@ -110,10 +110,10 @@ def _receipt(doc: SignedEnvelope[Envelope]) -> Receipt:
 # Calls of Python, and of C. A reader by one pattern saved up to half of them, and too little CPU (docs/performance.md):
 # it went, and these came back.
 LIMITS = {
-    "document written and proved": (505, 720),
-    "document verified and checked": (445, 510),
-    "01 written and proved": (260, 358),
-    "01 verified": (196, 210),
+    "document written and proved": (395, 695),
+    "document verified and checked": (335, 485),
+    "01 written and proved": (210, 338),
+    "01 verified": (145, 190),
 }
 
 

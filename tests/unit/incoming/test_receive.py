@@ -351,6 +351,22 @@ async def test_a_large_packet_is_landed_by_its_second_name_and_no_byte_of_it_is_
         assert (await town.row(PROVINCE, packet)).state == "done"
 
 
+async def test_a_large_document_for_an_agency_of_the_same_node_lies_on_the_disk_once(tmp_path: Path) -> None:
+    async with opened(tmp_path / "node") as town:
+        sent = await town.send("15", files=(("15.pdf", PDF + b"\n%" + b" " * 200_000),))
+        await town.node.axis.host([PROVINCE])
+        await town.pack()
+        await town.dispatch()
+        (payload,) = [path for path in tmp_path.rglob("payload/*") if path.is_file()]
+        number = payload.stat().st_ino
+        await town.carry()
+
+        assert (await town.delivery(sent)).state == "delivered"
+        large = [path for path in tmp_path.rglob("*") if path.is_file() and path.name == payload.name]
+        assert [(path.stat().st_ino, path.stat().st_nlink) for path in large] == [(number, 1)]
+        assert not [path for path in tmp_path.rglob("scratch/*") if path.is_file()]
+
+
 async def test_a_commit_of_unknown_fate_is_told_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database committed the landing, and its answer was lost."""
     commit, lost_answers = Transaction.commit, ["one"]

@@ -18,12 +18,12 @@ import pytest
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports.axis import NO_ROOM_REASON, DeadCause, Fate
+from gateway.ports.axis import NO_ROOM_REASON, DeadCause, Fate, Parcel
 from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, STALE_S
 from tests.support.clock import ManualClock
-from tests.support.parcels import bytes_of, parcel
+from tests.support.parcels import bytes_of, parcel, settled
 from tests.support.waiting import within_limit
 
 T = TypeVar("T")
@@ -97,6 +97,68 @@ async def test_one_payload_serves_many_recipients_and_goes_with_the_last(
 
     await axis.settle(second, is_done=True)
     assert payloads(tmp_path) == []
+
+
+def in_a_file(folder: Path, mode: int = 0o600) -> tuple[Parcel, Path]:
+    """Return a parcel whose bytes lie in a file of its sender's store, written long ago."""
+    file = folder / "content"
+    file.write_bytes(LARGE)
+    file.chmod(mode)
+    os.utime(file, (0, 0))
+    return replace(parcel(content=LARGE), open=lambda: file.open("rb")), file
+
+
+async def test_a_file_for_this_node_alone_gets_a_second_name_and_is_as_young_as_a_copy(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is durable before its row, and the sender's own name is not touched when the parcel goes."""
+    sent, file = in_a_file(tmp_path)
+    synced: list[int] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+
+    assert (await axis.publish(sent, ["Z92", "Z93"]))["Z92"].fate is Fate.DELIVERED
+    payload = tmp_path / "payload" / sent.digest
+    assert payload.samefile(file)
+    assert payload.stat().st_mtime > STALE_S
+    assert {file.stat().st_ino, payload.parent.stat().st_ino} <= set(synced)
+
+    await settled(axis, await axis.take(10, 60))
+    assert payloads(tmp_path) == []
+    assert file.read_bytes() == LARGE
+
+
+@pytest.mark.parametrize(
+    "why", ["another node hosts it", "others may read it", "it has grown", "others write here"]
+)
+async def test_a_file_that_may_not_be_shared_is_copied(
+    axis: EmbeddedAxis, tmp_path: Path, clock: ManualClock, pool: ThreadPool, why: str
+) -> None:
+    """Two stores never share a file, since one of them might be damaged."""
+    sent, file = in_a_file(tmp_path, 0o640 if why == "others may read it" else 0o600)
+    if why == "it has grown":
+        file.write_bytes(LARGE + b"more")
+        with pytest.raises(BrokerRefused):
+            await axis.publish(sent, ["Z92"])
+        assert payloads(tmp_path) == []
+        return
+    if why == "others write here":
+        (tmp_path / "payload").chmod(0o777)
+    async with EmbeddedAxis(tmp_path, "two", clock, pool) as other:
+        if why == "another node hosts it":
+            await other.host(["z93"])
+
+        await axis.publish(sent, ["Z92", "Z93"])
+
+        payload = tmp_path / "payload" / sent.digest
+        assert not payload.samefile(file)
+        assert payload.read_bytes() == LARGE
+        assert file.stat().st_nlink == 1
 
 
 async def test_bytes_that_are_not_as_announced_are_refused_and_leave_nothing(
