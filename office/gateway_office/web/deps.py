@@ -99,6 +99,8 @@ class Live:
 
     async def pause(self, seconds: float) -> None:
         """Sleep; end early when the node stops."""
+        # Then nothing below waits, and a loop of this and of reads that need no wait would hear of no cancellation.
+        await asyncio.sleep(0)
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

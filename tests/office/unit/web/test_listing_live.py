@@ -94,3 +94,18 @@ async def test_a_ring_ends_the_wait() -> None:
 
     await within_limit(live.wait_for_first(rings(60)), "the wait, once it is rung")
     assert not live.is_stopping
+
+
+async def test_a_loop_of_pauses_can_be_cancelled_when_the_node_stops() -> None:
+    live, pauses = Live(), 0
+
+    async def watch() -> None:
+        nonlocal pauses
+        while pauses < 1000:
+            await live.pause(60.0)
+            pauses += 1
+
+    live.stop()
+    await live.wait_for_first(watch())
+
+    assert pauses < 10
