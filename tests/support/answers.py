@@ -178,7 +178,9 @@ class _Neutral:
     def _member(self, name: str, child: Any) -> Any:
         is_signed = name in _SIZES and isinstance(child, int) and child > _SIGNED_SIZE
         varying = 6370 if is_signed else _VARYING.get(name)
-        return varying if varying is not None and child else self.replace(child)
+        # A quick call takes no whole millisecond.
+        is_number = child or (child == 0 and name == "took_ms")
+        return varying if varying is not None and is_number else self.replace(child)
 
     def _text(self, text: str) -> str:
         text = _MARKS.sub(self._mark, text)
