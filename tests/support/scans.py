@@ -60,12 +60,27 @@ def scan(
     if skew:
         picture = picture.rotate(skew, resample=Image.Resampling.BICUBIC, fillcolor="white")
     if noise:
-        specks = Image.effect_noise(picture.size, noise).convert("RGB")
+        specks = _specks(picture.size, noise, seed).convert("RGB")
         picture = ImageChops.add(picture, specks, scale=1.0, offset=-150).filter(
             ImageFilter.GaussianBlur(0.6)
         )
         picture = ImageChops.subtract(picture, Image.new("RGB", picture.size, (12, 12, 16)))
     return picture
+
+
+def _specks(size: tuple[int, int], spread: int, seed: int) -> Image.Image:
+    """Draw noise that is the same each time, for a reading differs with it; Pillow's own follows from all drawn before."""
+    chance, side = random.Random(seed), 256
+    tile = Image.frombytes(
+        "L",
+        (side, side),
+        bytes(min(255, max(0, round(chance.gauss(128, spread)))) for _ in range(side * side)),
+    )
+    specks = Image.new("L", size)
+    for x in range(0, size[0], side):
+        for y in range(0, size[1], side):
+            specks.paste(tile, (x, y))
+    return specks
 
 
 def _sealed(size: tuple[int, int], across: float, down: float, scale: float) -> Image.Image:
