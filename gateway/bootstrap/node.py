@@ -242,10 +242,7 @@ class OpenNode(NodeCore):
         return {
             "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
             "hosting": Loop(step=hosted.step, then=("landing",)),
-            "packer": Loop(
-                step=lambda: packer.step(workers.pack_batch, lease),
-                then=("dispatcher", *events),
-            ),
+            "packer": Loop(step=lambda: packer.step(workers.pack_batch, lease), then=("dispatcher", *events)),
             "dispatcher": Loop(
                 step=lambda: dispatcher.step(workers.send_batch, lease),
                 then=("landing", *events),
